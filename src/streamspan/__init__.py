@@ -1,0 +1,16 @@
+"""streamspan: an OpenTelemetry distribution for streamed LLM calls."""
+
+from streamspan.errors import SettingsError
+from streamspan.instrumentor import AnthropicInstrumentor, OpenAIInstrumentor, instrument, uninstrument
+from streamspan.settings import Settings
+from streamspan.version import VERSION as __version__
+
+__all__ = [
+    "AnthropicInstrumentor",
+    "OpenAIInstrumentor",
+    "Settings",
+    "SettingsError",
+    "__version__",
+    "instrument",
+    "uninstrument",
+]

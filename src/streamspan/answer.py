@@ -1,0 +1,305 @@
+"""What the model has said so far: the one place where parts, tool calls, usage and finish reasons are put together."""
+
+import json
+from collections.abc import Iterator
+from io import StringIO
+from time import perf_counter
+from typing import Any, Literal, Protocol
+
+from streamspan.usage import Usage
+
+Kind = Literal["text", "reasoning", "refusal", "tool_call", "other"]
+
+
+class Sink(Protocol):
+    """The vocabulary in which a wire format says what a chunk holds. Indexes are choice indexes: 0 unless ``n`` > 1."""
+
+    def text(self, index: int, text: str) -> None:
+        """More visible output."""
+
+    def reasoning(self, index: int, text: str) -> None:
+        """More of the model's thinking, as far as the provider shows it."""
+
+    def refusal(self, index: int, text: str) -> None:
+        """More of a refusal, where the wire keeps it apart from text."""
+
+    def tool_call(self, index: int, key: int | str | None, name: str | None, arguments: str, call_id: str | None = None) -> None:
+        """A tool call, or a fragment of one: fragments of the same ``key`` belong together, a name or id is given once.
+
+        ``None`` as key is the call before, for servers that number nothing.
+        """
+
+    def part(self, index: int, part: dict[str, Any]) -> None:
+        """A part of another kind, whole, as the conventions' JSON has it: ``{"type": ...}``."""
+
+    def boundary(self, index: int) -> None:
+        """What follows is a new part, even if of the same kind as the last."""
+
+    def finish(self, index: int, reason: str) -> None:
+        """Why this choice ended, in the provider's word."""
+
+    def usage(self, usage: Usage) -> None:
+        """Token counts so far: running totals, which replace earlier ones."""
+
+    def identity(self, response_id: str | None, model: str | None) -> None:
+        """Who answers; only the first of each counts."""
+
+    def attribute(self, key: str, value: str) -> None:
+        """A fact for the span under its semconv name, such as the service tier."""
+
+    def done(self) -> None:
+        """The provider's terminal event."""
+
+    def error(self, code: str, message: str) -> None:
+        """An error that arrives as a value and raises nothing."""
+
+    @property
+    def response_id(self) -> str | None:
+        """The answer's id, once a chunk has brought it: what is on every chunk need be read from the first only."""
+        ...
+
+
+class Part:
+    """A piece of one choice's output: text of some kind, or a tool call."""
+
+    __slots__ = ("buffer", "call_id", "kind", "name", "value")
+
+    def __init__(self, kind: Kind, *, name: str | None = None, call_id: str | None = None, value: Any = None) -> None:
+        self.kind: Kind = kind
+        self.buffer = StringIO()  # grows in place, at one byte a character for ASCII: a list of pieces would cost 50 a chunk
+        self.name = name
+        self.call_id = call_id
+        self.value = value
+
+    @property
+    def string(self) -> str:
+        """All of its text so far, fit for UTF-8."""
+        return mend(self.buffer.getvalue())
+
+
+class Choice:
+    """One of the answers to a request (there are several only when ``n`` > 1)."""
+
+    __slots__ = ("finish", "last", "parts", "tools")
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.last: Part | None = None
+        self.tools: dict[int | str, Part] = {}
+        self.finish: str | None = None
+
+    def open(self, part: Part) -> Part:
+        """Begins a new part."""
+        self.parts.append(part)
+        self.last = part
+        return part
+
+    def tool(self, key: int | str | None) -> Part:
+        """The tool call of that key, begun on first mention; the newest one for ``None``."""
+        if key is None and self.tools:
+            key = next(reversed(self.tools))
+        part = self.tools.get(key or 0)
+        if part is None:
+            part = self.tools[key or 0] = self.open(Part("tool_call"))
+        return part
+
+
+class Answer:
+    """Folds what a wire format reads out of chunks into one answer; a `Sink`.
+
+    Appending is the hot path and holds no locks: another thread may look at any time, and sees all but the newest text.
+    """
+
+    __slots__ = (
+        "_buffer_index",
+        "_buffer_kind",
+        "_write",
+        "attributes",
+        "choices",
+        "failure",
+        "first_content_at",
+        "model",
+        "reported",
+        "response_id",
+        "terminal",
+    )
+
+    def __init__(self) -> None:
+        self.response_id: str | None = None
+        self.model: str | None = None
+        self.choices: dict[int, Choice] = {}
+        self.reported = Usage()
+        self.attributes: dict[str, str] = {}
+        self.terminal = False
+        self.failure: tuple[str, str] | None = None
+        self.first_content_at: float | None = None
+        """`time.perf_counter` when the first text, reasoning, refusal or tool call came."""
+        self._buffer_index, self._buffer_kind = -1, ""
+        self._write = _write_nowhere
+
+    # --- the Sink ---
+
+    def text(self, index: int, text: str) -> None:  # noqa: D102 - see Sink
+        if index != self._buffer_index or self._buffer_kind != "text":
+            self._switch(index, "text")
+        self._write(text)
+
+    def reasoning(self, index: int, text: str) -> None:  # noqa: D102
+        if index != self._buffer_index or self._buffer_kind != "reasoning":
+            self._switch(index, "reasoning")
+        self._write(text)
+
+    def refusal(self, index: int, text: str) -> None:  # noqa: D102
+        if index != self._buffer_index or self._buffer_kind != "refusal":
+            self._switch(index, "refusal")
+        self._write(text)
+
+    def tool_call(  # noqa: D102
+        self, index: int, key: int | str | None, name: str | None, arguments: str, call_id: str | None = None
+    ) -> None:
+        self._buffer_index = -1
+        part = self._begin(index).tool(key)
+        part.name = part.name or name
+        part.call_id = part.call_id or call_id
+        part.buffer.write(arguments)
+
+    def part(self, index: int, part: dict[str, Any]) -> None:  # noqa: D102
+        self._buffer_index = -1
+        self._begin(index).open(Part("other", value=part))
+
+    def boundary(self, index: int) -> None:  # noqa: D102
+        self._buffer_index = -1
+        self.choice(index).last = None
+
+    def finish(self, index: int, reason: str) -> None:  # noqa: D102
+        self.choice(index).finish = reason
+
+    def usage(self, usage: Usage) -> None:  # noqa: D102
+        self.reported.update(usage)
+
+    def identity(self, response_id: str | None, model: str | None) -> None:  # noqa: D102
+        self.response_id = self.response_id or response_id
+        self.model = self.model or model
+
+    def attribute(self, key: str, value: str) -> None:  # noqa: D102
+        self.attributes[key] = value
+
+    def done(self) -> None:  # noqa: D102
+        self.terminal = True
+
+    def error(self, code: str, message: str) -> None:  # noqa: D102
+        self.failure = self.failure or (code, message)
+
+    # --- inside ---
+
+    def choice(self, index: int) -> Choice:
+        """The choice of that index, made on first mention."""
+        choice = self.choices.get(index)
+        if choice is None:
+            choice = self.choices[index] = Choice()
+        return choice
+
+    def _begin(self, index: int) -> Choice:
+        if self.first_content_at is None:
+            self.first_content_at = perf_counter()
+        return self.choice(index)
+
+    def _switch(self, index: int, kind: Kind) -> None:
+        choice = self._begin(index)
+        part = choice.last
+        if part is None or part.kind != kind:
+            part = choice.open(Part(kind))
+        self._buffer_index, self._buffer_kind, self._write = index, kind, part.buffer.write
+
+    # --- what it amounts to ---
+
+    def finished(self, expected: int) -> bool:
+        """Whether each of at least ``expected`` choices has said why it ended."""
+        return all(map(self._reason, range(max(expected, len(self.choices)))))
+
+    @property
+    def characters(self) -> int:
+        """How long the output is so far, in characters; costs no more for a long one."""
+        return sum(part.buffer.tell() for choice in tuple(self.choices.values()) for part in tuple(choice.parts))
+
+    def parts(self, *kinds: Kind) -> Iterator[Part]:
+        """The parts of these kinds, choice by choice, in the order in which they came."""
+        for _, choice in sorted(self.choices.items()):
+            yield from (part for part in choice.parts if part.kind in kinds)
+
+    def preview(self, limit: int) -> str:
+        """The last ``limit`` characters of the visible output of the first choice; of its tool calls if it has no text."""
+        if limit <= 0 or not self.choices:
+            return ""
+        parts = self.choices[min(self.choices)].parts
+        visible = [part for part in parts if part.kind in {"text", "refusal"}]
+        if visible:
+            return _tail([part.string for part in visible], limit)
+        return _tail([f"{part.name}({part.string})" for part in parts if part.kind == "tool_call"], limit)
+
+    def generated_text(self) -> str:
+        """All that the model generated, for estimating its tokens: text, reasoning, refusals, tool names and arguments."""
+        return "".join((part.name or "") + part.string for part in self.parts("text", "reasoning", "refusal", "tool_call"))
+
+    def finish_reasons(self, expected: int) -> tuple[str, ...]:
+        """One reason per choice, ``"error"`` where it never came (the conventions' rule), for at least ``expected`` choices."""
+        count = max(expected, *(index + 1 for index in self.choices), 1)
+        return tuple(self._reason(index) or "error" for index in range(count))
+
+    def _reason(self, index: int) -> str | None:
+        choice = self.choices.get(index)
+        return choice.finish if choice else None
+
+    def messages(self, expected: int) -> str:
+        """``gen_ai.output.messages``: one assistant message per choice, as JSON."""
+        reasons = self.finish_reasons(expected)
+        return dump_json([_message(self.choices[index], reasons[index]) for index in sorted(self.choices)])
+
+
+def _write_nowhere(text: str, /) -> int:  # pragma: no cover - replaced before the first write
+    return len(text)
+
+
+def _message(choice: Choice, reason: str) -> dict[str, Any]:
+    return {"role": "assistant", "parts": [_part(part) for part in choice.parts], "finish_reason": reason}
+
+
+def _part(part: Part) -> dict[str, Any]:
+    if part.kind == "other":
+        return part.value
+    if part.kind == "tool_call":
+        return {"type": "tool_call", "id": part.call_id, "name": part.name, "arguments": parse_arguments(part.string)}
+    return {"type": part.kind, "content": part.string}
+
+
+def parse_arguments(text: str) -> Any:
+    """A tool call's arguments as JSON; the raw text where a model wrote no valid JSON or was cut short."""
+    if not text:
+        return {}
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def dump_json(value: Any) -> str:
+    """Compact JSON in UTF-8-safe text; what JSON cannot hold becomes its ``str``."""
+    return mend(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
+
+
+def mend(text: str) -> str:
+    """``text`` with surrogate pairs joined and lone surrogates replaced: protobuf refuses a whole batch for one of them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def _tail(texts: list[str], limit: int) -> str:
+    tail = ""
+    for text in reversed(texts):
+        tail = text[-(limit - len(tail)) :] + tail
+        if len(tail) >= limit:
+            break
+    return tail

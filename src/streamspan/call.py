@@ -1,0 +1,257 @@
+"""One observed call: it begins, is fed chunks, and ends exactly once, from whichever signal comes first."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+
+from streamspan import live, outcome, semconv, span
+from streamspan.answer import Answer, Sink
+from streamspan.errors import guard, report
+from streamspan.listeners.chunk_events import ChunkEvents
+from streamspan.listeners.progress import MOST, Progress
+from streamspan.outcome import ABANDONED, COMPLETED, FAILED, TRUNCATED
+from streamspan.pricing import PriceBook
+from streamspan.settings import Settings
+from streamspan.wire import Attributes, Prompt, WireFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """What an instrumentor hands to every call: where spans go and how calls are observed."""
+
+    tracer: Tracer
+    settings: Settings
+    prices: PriceBook
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is known of a call before it is sent."""
+
+    wire: WireFormat
+    provider: str
+    """``gen_ai.provider.name``."""
+    address: str
+    port: int
+    body: Mapping[str, Any]
+    streamed: bool
+
+    @property
+    def model(self) -> str | None:
+        """The model that is asked for."""
+        model = self.body.get("model")
+        return model if isinstance(model, str) else None
+
+    @property
+    def choices(self) -> int:
+        """How many answers are asked for."""
+        count = self.body.get("n")
+        return count if isinstance(count, int) and count > 0 else 1
+
+
+def start(telemetry: Telemetry, request: Request, at: int) -> Span:
+    """Starts the span of a call, as a child of the caller's; what a sampler may want to know is on it from the start.
+
+    Args:
+        telemetry: Where the span goes.
+        request: The call.
+        at: When it starts, in nanoseconds since the epoch.
+    """
+    attributes: Attributes = {
+        semconv.OPERATION_NAME: request.wire.operation,
+        semconv.PROVIDER_NAME: request.provider,
+        semconv.SERVER_ADDRESS: request.address,
+        semconv.SERVER_PORT: request.port,
+        **request.wire.request(request.body),
+    }
+    if request.streamed:
+        attributes[semconv.REQUEST_STREAM] = True
+    name = f"{request.wire.operation} {request.model}" if request.model else request.wire.operation
+    return telemetry.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes, start_time=at)
+
+
+class Call:
+    """The life of one call whose span is recording. Nothing in it raises into the caller's code."""
+
+    __slots__ = (
+        "__weakref__",
+        "_into",
+        "_last_at",
+        "_longest_gap",
+        "_prompt",
+        "_read",
+        "_request",
+        "_span",
+        "_started",
+        "_started_ns",
+        "_telemetry",
+        "answer",
+        "chunk_events",
+        "chunks",
+        "first_chunk_at",
+        "progress",
+    )
+
+    def __init__(self, telemetry: Telemetry, request: Request, started: Span, started_ns: int) -> None:
+        self._telemetry = telemetry
+        self._request = request
+        self._span = started
+        self._started, self._started_ns = perf_counter(), started_ns
+        self.answer = Answer()
+        self.chunk_events: ChunkEvents | None = None
+        self._into: Sink = self.answer
+        self._read = request.wire.read
+        if request.streamed and telemetry.settings.capture_stream_chunks:
+            self.chunk_events = ChunkEvents(request.wire.read, self.answer)
+            self._read = self.chunk_events.read
+        self.progress = Progress()
+        self.chunks = 0
+        self.first_chunk_at = 0.0
+        self._last_at = math.inf
+        self._longest_gap = 0.0
+        self._prompt: Prompt | None = None
+        if telemetry.settings.capture_content:
+            # Now, not at the end: the application may change its list of messages while the answer comes.
+            self._prompt = request.wire.prompt(request.body)
+            started.set_attributes(span.prompt_attributes(self._prompt))
+        telemetry.prices.warm_up()
+        live.add(self)
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the caller asked for a stream."""
+        return self._request.streamed
+
+    # --- the hot path ---
+
+    def feed(self, chunk: Any) -> None:
+        """Takes one chunk of the stream."""
+        now = perf_counter()
+        if (gap := now - self._last_at) > self._longest_gap:
+            self._longest_gap = gap
+        self._last_at = now
+        if not self.chunks:
+            self.first_chunk_at = now
+        self.chunks += 1
+        try:
+            self._read(chunk, self._into)
+        except Exception as error:  # noqa: BLE001 - the chunk is the caller's, whatever is in it
+            report(error, "reading a chunk")
+
+    # --- the ends, as they are seen from outside ---
+
+    @guard("reading a response")
+    def answered(self, response: Any) -> None:
+        """The whole response came at once."""
+        self._read(response, self._into)
+        self._end(FAILED if self.answer.failure else COMPLETED)
+
+    def passed(self) -> None:
+        """The whole response passed, but in a form that we cannot read."""
+        self._end(COMPLETED)
+
+    def exhausted(self) -> None:
+        """The server ended the stream."""
+        self._end(self._unless_over(TRUNCATED))
+
+    def closed(self) -> None:
+        """The caller closed the stream, or left its ``with``."""
+        self._end(self._unless_over(outcome.leaving()))
+
+    def stopped(self, error: BaseException) -> None:
+        """Sending the request or reading the stream raised ``error``, which goes on to the caller."""
+        kind = outcome.classify(error)
+        self._end(kind if kind == FAILED else self._unless_over(kind), error=error)
+
+    def abandon(self, at: float) -> None:
+        """The stream was dropped, or the process ends."""
+        self._end(self._unless_over(ABANDONED), at=at)
+
+    def look(self, now: float) -> None:
+        """Notes how far the stream has come; called by the thread that watches running calls."""
+        self.progress.note(now, self.answer, self.chunks)
+
+    def _unless_over(self, kind: str) -> str:
+        """``kind``, unless the answer says itself how it ended."""
+        if self.answer.failure:
+            return FAILED
+        by_reason = not self._request.wire.ends_with_event and self.answer.finished(self._request.choices)
+        return COMPLETED if self.answer.terminal or by_reason else kind
+
+    # --- the end ---
+
+    def _end(self, kind: str, *, at: float | None = None, error: BaseException | None = None) -> None:
+        if live.claim(self):
+            at = perf_counter() if at is None else at
+            self._conclude(kind, at, error)
+            self._span.end(self._wall(at))
+
+    @guard("writing a span")
+    def _conclude(self, kind: str, at: float, error: BaseException | None) -> None:
+        self._span.set_attribute(semconv.OUTCOME, kind)
+        self._write_error(kind, error)
+        self._span.set_attributes(self._result() | self._timing())
+        self._write_events()
+
+    def _wall(self, at: float) -> int:
+        """A moment of `time.perf_counter` as nanoseconds since the epoch, on the span's own clock."""
+        return self._started_ns + int((at - self._started) * 1e9)
+
+    def _write_error(self, kind: str, error: BaseException | None) -> None:
+        if kind not in {FAILED, TRUNCATED}:
+            return
+        code, message = self.answer.failure or (TRUNCATED, "the stream ended without the provider's terminal event")
+        if error is not None:
+            code, message = outcome.error_type(error), str(error)
+        self._span.set_attribute(semconv.ERROR_TYPE, code)
+        # The provider's message may quote the prompt.
+        description = outcome.scrub(message) if self._telemetry.settings.capture_content else code
+        self._span.set_status(Status(StatusCode.ERROR, description))
+
+    def _result(self) -> Attributes:
+        answer, settings = self.answer, self._telemetry.settings
+        attributes = span.response_attributes(answer, self._request.choices)
+        if settings.capture_content:
+            preview_chars = span.text_limit(self._span, settings.stream_preview_chars)
+            attributes |= span.content_attributes(answer, self._request.choices, preview_chars)
+        usage, estimated = span.complete_usage(answer, self._estimate_prompt)
+        attributes |= span.usage_attributes(usage, estimated)
+        if usage.total_input_tokens is not None and usage.output_tokens is not None:
+            price = self._telemetry.prices.price(self._request.provider, (answer.model, self._request.model), usage)
+            attributes |= span.cost_attributes(price)
+        return attributes
+
+    def _estimate_prompt(self) -> int:
+        return span.estimate_prompt(self._prompt or self._request.wire.prompt(self._request.body))
+
+    def _timing(self) -> Attributes:
+        if not self._request.streamed:
+            return {}
+        attributes: Attributes = {semconv.CHUNKS: self.chunks}
+        if self.chunks:
+            attributes[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = self.first_chunk_at - self._started
+            attributes[semconv.LONGEST_GAP_MS] = round(self._longest_gap * 1e3)
+        if (first := self.answer.first_content_at) is not None:
+            attributes[semconv.TIME_TO_FIRST_CONTENT_MS] = round((first - self._started) * 1e3)
+            if (tokens := self.answer.reported.output_tokens) and (seconds := self._last_at - first) > 0:
+                attributes[semconv.OUTPUT_TOKENS_PER_SECOND] = round(tokens / seconds, 3)
+        return attributes
+
+    def _write_events(self) -> None:
+        room = span.event_limit(self._span)
+        for mark in self.progress.marks:
+            attributes = {
+                semconv.PROGRESS_OFFSET: round(mark.at - self._started, 3),
+                semconv.PROGRESS_CHARACTERS: mark.characters,
+                semconv.PROGRESS_CHUNKS: mark.chunks,
+            }
+            self._span.add_event(semconv.PROGRESS_EVENT, attributes, self._wall(mark.at))
+        if self.chunk_events is not None:
+            content = self._telemetry.settings.capture_content
+            for chunk in self.chunk_events.merged(room - MOST):
+                attributes = chunk.attributes(self._started, content=content)
+                self._span.add_event(semconv.CHUNK_EVENT, attributes, self._wall(chunk.at))

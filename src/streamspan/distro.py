@@ -1,0 +1,64 @@
+"""What ``opentelemetry-instrument`` loads: defaults for the pipeline, and which instrumentors run beside ours."""
+
+import os
+from importlib.metadata import EntryPoint
+from typing import Any
+
+from opentelemetry.environment_variables import OTEL_LOGS_EXPORTER, OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER
+from opentelemetry.instrumentation.distro import BaseDistro  # pyright: ignore[reportMissingTypeStubs]
+from opentelemetry.sdk._configuration import _OTelSDKConfigurator
+from opentelemetry.sdk.environment_variables import (
+    OTEL_BLRP_SCHEDULE_DELAY,
+    OTEL_BSP_SCHEDULE_DELAY,
+    OTEL_EXPORTER_OTLP_PROTOCOL,
+)
+
+from streamspan.errors import logger
+from streamspan.version import VERSION
+
+DEFAULTS = {
+    OTEL_TRACES_EXPORTER: "otlp",
+    OTEL_METRICS_EXPORTER: "otlp",
+    OTEL_LOGS_EXPORTER: "otlp",
+    OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf",  # gRPC refuses what is over 4 MiB, and one long answer can be
+    OTEL_BSP_SCHEDULE_DELAY: "1000",  # milliseconds; a call is looked at as soon as it has ended
+    OTEL_BLRP_SCHEDULE_DELAY: "250",
+    "ANTHROPIC_OPEN_TELEMETRY": "false",  # the SDK's own spans would carry the same usage a second time
+}
+"""Environment variables that the distribution sets where the user has not."""
+
+_OURS = "streamspan-"
+_LLM_SDKS = ("openai", "anthropic")
+
+
+class StreamspanDistro(BaseDistro):
+    """OTLP over HTTP, and exactly one instrumentor per LLM SDK: ours."""
+
+    def _configure(self, **kwargs: Any) -> None:  # noqa: ARG002
+        for name, value in DEFAULTS.items():
+            os.environ.setdefault(name, value)
+
+    def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
+        """Loads one instrumentor, unless it is another one for an SDK that streamspan observes."""
+        if is_rival(entry_point):
+            logger.info("%s (%s) is left out: streamspan observes these calls", entry_point.name, entry_point.value)
+            return
+        super().load_instrumentor(entry_point, **kwargs)
+
+
+class StreamspanConfigurator(_OTelSDKConfigurator):
+    """The SDK's own pipeline, marked as ours (``telemetry.distro.*`` of the resource conventions)."""
+
+    def _configure(self, **kwargs: Any) -> None:
+        if "OTEL_CONFIG_FILE" not in os.environ:  # which allows no other source of configuration
+            kwargs["resource_attributes"] = {
+                **kwargs.get("resource_attributes", {}),
+                "telemetry.distro.name": "streamspan",
+                "telemetry.distro.version": VERSION,
+            }
+        super()._configure(**kwargs)
+
+
+def is_rival(entry_point: EntryPoint) -> bool:
+    """Whether this is another vendor's instrumentor for an SDK that streamspan observes; vendors share those names."""
+    return not entry_point.name.startswith(_OURS) and entry_point.name.replace("-", "_") in _LLM_SDKS

@@ -1,0 +1,56 @@
+"""What streamspan raises on purpose, and how it keeps everything else to itself."""
+
+import functools
+import logging
+import os
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+logger = logging.getLogger("streamspan")
+
+RAISE_ERRORS = "STREAMSPAN_RAISE_ERRORS"
+"""Environment variable: when set, a defect of streamspan is raised into the program instead of logged. For our own tests."""
+
+_reported: set[tuple[str, type[BaseException]]] = set()
+
+
+class SettingsError(ValueError):
+    """A setting that does not exist, or a value that it cannot take; the message names the setting."""
+
+
+def report(error: Exception, doing: str) -> None:
+    """Logs a defect of ours, once per place and kind, and lets the application go on.
+
+    Args:
+        error: What our code raised.
+        doing: What it was doing, to complete "streamspan failed while ...".
+
+    Raises:
+        Exception: ``error`` itself, if `RAISE_ERRORS` is set.
+    """
+    if os.environ.get(RAISE_ERRORS):
+        raise error
+    key = (doing, type(error))
+    if key not in _reported:
+        _reported.add(key)
+        logger.error("streamspan failed while %s; your program is not affected, this call's telemetry is", doing, exc_info=error)
+
+
+def guard(doing: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
+    """Decorates an entry from user code: what it raises is reported, and ``None`` is returned in its place."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R | None]:
+        @functools.wraps(function)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R | None:
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - the application must never see our defects
+                report(error, doing)
+                return None
+
+        return guarded
+
+    return decorate

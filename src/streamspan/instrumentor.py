@@ -1,0 +1,83 @@
+"""The doors for OpenTelemetry's instrumentation machinery, one per SDK, and the two functions that open them all."""
+
+from collections.abc import Collection
+from importlib.util import find_spec
+from typing import Any, ClassVar
+
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # pyright: ignore[reportMissingTypeStubs]
+from opentelemetry.trace import TracerProvider, get_tracer
+
+from streamspan import live, semconv
+from streamspan.call import Telemetry
+from streamspan.errors import logger
+from streamspan.pricing import PriceBook
+from streamspan.sdks import anthropic, openai, stainless
+from streamspan.settings import Settings
+from streamspan.version import VERSION
+
+_prices = PriceBook()
+
+
+class SdkInstrumentor(BaseInstrumentor):
+    """Instruments one SDK: now, or as soon as the application imports it."""
+
+    _sdk: ClassVar[stainless.Sdk]
+    _requires: ClassVar[str]
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """The SDK and its versions, as a requirement."""
+        return (self._requires,)
+
+    def _instrument(self, **kwargs: Any) -> None:
+        provider: TracerProvider | None = kwargs.pop("tracer_provider", None)
+        for other in ("meter_provider", "logger_provider"):  # offered by the machinery; nothing is sent there yet
+            kwargs.pop(other, None)
+        settings = Settings.load(kwargs)
+        tracer = get_tracer("streamspan", VERSION, provider, semconv.SCHEMA_URL)
+        stainless.patch(self._sdk, Telemetry(tracer, settings, _prices))
+
+    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        stainless.unpatch(self._sdk)
+        live.settle()
+
+
+class OpenAIInstrumentor(SdkInstrumentor):
+    """Instruments the ``openai`` package."""
+
+    _sdk = openai.SDK
+    _requires = "openai >= 1.109"
+
+
+class AnthropicInstrumentor(SdkInstrumentor):
+    """Instruments the ``anthropic`` package."""
+
+    _sdk = anthropic.SDK
+    _requires = "anthropic >= 0.125"
+
+
+INSTRUMENTORS: tuple[type[SdkInstrumentor], ...] = (OpenAIInstrumentor, AnthropicInstrumentor)
+
+
+def instrument(*, tracer_provider: TracerProvider | None = None, **settings: Any) -> None:
+    """Observes the model calls of every SDK that is installed, from now on, on clients old and new.
+
+    Args:
+        tracer_provider: Where spans go; the global provider unless given.
+        **settings: The fields of `streamspan.Settings`, such as ``capture_stream_chunks=True``.
+
+    Raises:
+        SettingsError: If a setting does not exist or cannot have that value.
+    """
+    Settings.load(settings)  # before anything is patched, and also when no SDK is installed
+    installed = [kind for kind in INSTRUMENTORS if find_spec(kind._sdk.package)]
+    if not installed:
+        logger.warning("no SDK that streamspan knows is installed: %s", ", ".join(kind._sdk.package for kind in INSTRUMENTORS))
+    for kind in installed:
+        kind().instrument(tracer_provider=tracer_provider, **settings)
+
+
+def uninstrument() -> None:
+    """Puts every SDK back as it was. Streams that still run are observed to their end."""
+    for kind in INSTRUMENTORS:
+        if (instrumentor := kind()).is_instrumented_by_opentelemetry:
+            instrumentor.uninstrument()

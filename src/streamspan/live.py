@@ -1,0 +1,150 @@
+"""The calls that are running in this process, and the one thread that looks after them.
+
+A call is in the registry from its beginning to its end, and taking it out is what entitles somebody to end it: so a call ends
+once, whichever thread, finalizer or exit comes first. After a fork the child's registry is empty: the calls belong to the parent.
+"""
+
+import atexit
+import os
+import threading
+from queue import Empty, SimpleQueue
+from time import perf_counter
+from typing import Protocol
+
+from streamspan.errors import report
+
+INTERVAL = 0.5
+"""Seconds between two looks at the running calls."""
+_LINGER = 20  # looks without a running call before the thread ends: a thread start per call would cost more than the thread
+
+
+class Running(Protocol):
+    """What the registry needs of a call."""
+
+    def abandon(self, at: float) -> None:
+        """Ends it as abandoned; ``at`` is the `time.perf_counter` of that."""
+        ...
+
+    def look(self, now: float) -> None:
+        """Notes how far it has come."""
+        ...
+
+
+_calls: set[Running] = set()
+_dropped: "SimpleQueue[tuple[Running, float] | None]" = SimpleQueue()
+_thread: threading.Thread | None = None
+_lock = threading.Lock()
+_at_exit = False
+
+
+def add(call: Running) -> None:
+    """Registers a call that begins."""
+    global _at_exit  # noqa: PLW0603
+    _calls.add(call)
+    if not _at_exit:
+        # With the first call, not on import: handlers run last in, first out, and the tracer provider's must run after ours.
+        _at_exit = True
+        atexit.register(end_all)
+
+
+def claim(call: Running) -> bool:
+    """Takes a call out; true for exactly one caller, who has to end it."""
+    try:
+        _calls.remove(call)
+    except KeyError:
+        return False
+    return True
+
+
+def drop(call: Running) -> None:
+    """Has the thread end a call whose stream was dropped.
+
+    For ``__del__``: a finalizer can run anywhere, also where this very thread holds a lock of the exporter's, so it must not end
+    the span itself. `SimpleQueue.put` is made for this.
+    """
+    if call in _calls:
+        _dropped.put((call, perf_counter()))
+
+
+def watch() -> None:
+    """Sees to it that the thread runs: from the first stream on."""
+    global _thread  # noqa: PLW0603
+    with _lock:
+        if _thread is None:
+            _thread = threading.Thread(target=_run, name="streamspan", daemon=True)
+            _thread.start()
+
+
+def settle() -> None:
+    """Ends every dropped call that still waits for the thread, at once."""
+    while True:
+        try:
+            _abandon(_dropped.get_nowait())
+        except Empty:
+            return
+
+
+def end_all() -> None:
+    """Ends every running call as abandoned: at exit, and before providers are shut down."""
+    _stop()
+    settle()
+    for call in tuple(_calls):
+        _abandon((call, perf_counter()))
+
+
+def _run() -> None:
+    idle = 0
+    while idle < _LINGER or not _retire():
+        try:
+            dropped = _dropped.get(timeout=INTERVAL)
+        except Empty:
+            idle = 0 if _look() else idle + 1
+            continue
+        if dropped is None:
+            return
+        _abandon(dropped)
+
+
+def _retire() -> bool:
+    """Lets the thread end if nothing runs; under the lock, so that `watch` sees either a working thread or none."""
+    global _thread  # noqa: PLW0603
+    with _lock:
+        if _calls or not _dropped.empty():
+            return False
+        _thread = None
+        return True
+
+
+def _stop() -> None:
+    global _thread  # noqa: PLW0603
+    with _lock:
+        thread, _thread = _thread, None
+    if thread is not None:
+        _dropped.put(None)
+        thread.join(timeout=2)
+
+
+def _look() -> int:
+    now, calls = perf_counter(), tuple(_calls)
+    for call in calls:
+        try:
+            call.look(now)
+        except Exception as error:  # noqa: BLE001 - one call's defect must not stop the looking after the others
+            report(error, "looking at a running call")
+    return len(calls)
+
+
+def _abandon(dropped: tuple[Running, float] | None) -> None:
+    if dropped is not None:
+        call, at = dropped
+        call.abandon(at)
+
+
+def _after_fork() -> None:
+    global _dropped, _thread, _lock  # noqa: PLW0603
+    _calls.clear()
+    _dropped, _thread, _lock = SimpleQueue(), None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

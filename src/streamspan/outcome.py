@@ -1,0 +1,54 @@
+"""How a call can end, and what its error is called."""
+
+import asyncio
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+COMPLETED: Final = "completed"
+"""The provider's terminal event was seen."""
+TRUNCATED: Final = "truncated"
+"""The server ended the stream without it."""
+ABORTED: Final = "aborted"
+"""The caller closed the stream or left its ``with``."""
+ABANDONED: Final = "abandoned"
+"""The stream was dropped without closing, or was open at exit."""
+CANCELLED: Final = "cancelled"
+"""The task was cancelled, a timeout struck, Ctrl-C was pressed."""
+FAILED: Final = "failed"
+"""An exception, or an error that came as an event."""
+
+_SECRET = re.compile(r"\b(sk|pk|key|bearer)([-_ ])[\w*.\-]{6,}", re.IGNORECASE)
+
+
+def classify(error: BaseException) -> str:
+    """The outcome of a call that this exception ended: what is no `Exception` is somebody's wish to stop, not a failure."""
+    return FAILED if isinstance(error, Exception) else CANCELLED
+
+
+def leaving() -> str:
+    """The outcome of a stream that is being closed now: cancelled if an exception of that kind is what drives the caller out."""
+    return CANCELLED if isinstance(sys.exception(), asyncio.CancelledError | KeyboardInterrupt) else ABORTED
+
+
+def error_type(error: BaseException) -> str:
+    """``error.type``: the provider's own code where the exception has one, else the HTTP status, else the exception's class.
+
+    Both SDKs keep the provider's error in ``body``; a status of 200 is that of a stream that failed after its start.
+    """
+    body: Any = getattr(error, "body", None)
+    if isinstance(body, Mapping):
+        inner: Any = body.get("error", body)  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+        if isinstance(inner, Mapping) and (code := inner.get("code") or inner.get("type")):  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+            return str(code)  # pyright: ignore[reportUnknownArgumentType]
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int) and status >= 400:  # noqa: PLR2004
+        return str(status)
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def scrub(message: str) -> str:
+    """``message`` without anything that looks like a key, and not endless."""
+    return _SECRET.sub(r"\1\2[removed]", message)[:1000]

@@ -1,0 +1,14 @@
+"""The wire formats that streamspan reads, one file each: to add one, write the file and name it here."""
+
+from streamspan.providers import anthropic_messages, openai_chat
+from streamspan.wire import WireFormat
+
+FORMATS: tuple[WireFormat, ...] = (openai_chat.FORMAT, anthropic_messages.FORMAT)
+
+
+def find(sdk: str, method: str, path: str) -> WireFormat | None:
+    """The format of a request that ``sdk`` is about to send, or ``None`` for one that is no model call."""
+    if method.lower() != "post":
+        return None
+    path = path.partition("?")[0]
+    return next((wire for wire in FORMATS if wire.sdk == sdk and wire.path == path), None)

@@ -1,0 +1,208 @@
+"""Anthropic messages.
+
+https://platform.claude.com/docs/en/api/messages
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from streamspan import semconv
+from streamspan.answer import Sink, dump_json
+from streamspan.usage import Usage
+from streamspan.wire import Attributes, Prompt, WireFormat, fields, request_attributes, sequence
+
+
+def read(event: Any, into: Sink) -> None:
+    """Reads one event of a stream, or a whole ``message``."""
+    try:
+        top = event.__dict__
+    except AttributeError:
+        top = fields(event)
+    match top.get("type"):
+        case "content_block_delta":
+            try:
+                delta = top["delta"].__dict__
+            except AttributeError:
+                delta = fields(top["delta"])
+            if delta.get("type") == "text_delta":
+                into.text(0, delta["text"])
+            else:
+                _read_delta(top.get("index") or 0, delta, into)
+        case "content_block_start":
+            _read_block(top.get("index") or 0, fields(top.get("content_block")), into, begins=True)
+        case "message_delta":
+            _read_message_delta(top, into)
+        case "message_start":
+            _read_message(fields(top.get("message")), into, begins=True)
+        case "message_stop":
+            into.done()
+        case "message":
+            _read_message(top, into, begins=False)
+            into.done()
+        case "error":
+            error = fields(top.get("error"))
+            into.error(str(error.get("type") or "error"), str(error.get("message") or ""))
+        case _:
+            pass  # content_block_stop, ping, and what is not invented yet
+
+
+def _read_delta(index: int, delta: dict[str, Any], into: Sink) -> None:
+    match delta.get("type"):
+        case "input_json_delta":
+            into.tool_call(0, index, None, delta.get("partial_json") or "")
+        case "thinking_delta":
+            into.reasoning(0, delta.get("thinking") or "")
+        case _:
+            pass  # signature_delta, citations_delta: nothing that the model says
+
+
+def _read_message(message: dict[str, Any], into: Sink, *, begins: bool) -> None:
+    """A message: whole, or (``begins``) the head of one whose blocks follow."""
+    into.identity(message.get("id"), message.get("model"))
+    for index, block in enumerate(sequence(message.get("content"))):
+        _read_block(index, fields(block), into, begins=False)
+    if reason := message.get("stop_reason"):
+        into.finish(0, reason)
+    usage = read_usage(fields(message.get("usage")))
+    if begins:
+        usage.output_tokens = None  # a placeholder: counting starts with message_delta
+    into.usage(usage)
+
+
+def _read_message_delta(event: dict[str, Any], into: Sink) -> None:
+    if reason := fields(event.get("delta")).get("stop_reason"):
+        into.finish(0, reason)
+    into.usage(read_usage(fields(event.get("usage"))))
+
+
+def _read_block(index: int, block: dict[str, Any], into: Sink, *, begins: bool) -> None:
+    """A content block: whole, or (``begins``) the head of one whose deltas follow."""
+    into.boundary(0)
+    match block.get("type"):
+        case "text":
+            if text := block.get("text"):
+                into.text(0, text)
+        case "thinking":
+            if thought := block.get("thinking"):
+                into.reasoning(0, thought)
+        case "tool_use" | "server_tool_use" | "mcp_tool_use":
+            arguments = "" if begins else dump_json(block.get("input") or {})
+            into.tool_call(0, index, block.get("name"), arguments, block.get("id"))
+        case None:
+            pass
+        case kind:
+            into.part(0, _server_part(kind, block))
+
+
+def _server_part(kind: str, block: dict[str, Any]) -> dict[str, Any]:
+    if "tool_use_id" not in block:
+        return {"type": kind}  # redacted_thinking and the like: opaque to us
+    content = block.get("content")
+    response = {"type": kind, "content": [_result(item) for item in content] if isinstance(content, list) else _result(content)}
+    return {"type": "server_tool_call_response", "id": block["tool_use_id"], "server_tool_call_response": response}
+
+
+def _result(item: Any) -> Any:
+    """One result without what is encrypted for the model only, such as the text of a web page."""
+    return {key: value for key, value in fields(item).items() if not key.startswith("encrypted") and value is not None} or item
+
+
+def read_usage(usage: dict[str, Any]) -> Usage:
+    """The ``usage`` object: its input tokens exclude the cache, and each report is the total so far."""
+    created = fields(usage.get("cache_creation"))
+    return Usage(
+        uncached_input_tokens=usage.get("input_tokens"),
+        cache_read_tokens=usage.get("cache_read_input_tokens"),
+        cache_write_tokens=usage.get("cache_creation_input_tokens"),
+        cache_write_1h_tokens=created.get("ephemeral_1h_input_tokens"),
+        output_tokens=usage.get("output_tokens"),
+        reasoning_tokens=fields(usage.get("output_tokens_details")).get("thinking_tokens"),
+    )
+
+
+# --- the request -----------------------------------------------------------------------------------------------------
+
+_REQUEST = {
+    "model": (semconv.REQUEST_MODEL, str),
+    "max_tokens": (semconv.REQUEST_MAX_TOKENS, int),
+    "temperature": (semconv.REQUEST_TEMPERATURE, float),
+    "top_p": (semconv.REQUEST_TOP_P, float),
+    "top_k": (semconv.REQUEST_TOP_K, int),
+    "stop_sequences": (semconv.REQUEST_STOP_SEQUENCES, list),
+}
+
+
+def request(body: Mapping[str, Any]) -> Attributes:
+    """The request's parameters, where it sets them."""
+    attributes = request_attributes(body, _REQUEST)
+    output = fields(body.get("output_config"))
+    if effort := output.get("effort"):
+        attributes[semconv.REQUEST_REASONING_LEVEL] = str(effort)
+    if body.get("output_format") or output.get("format"):
+        attributes[semconv.OUTPUT_TYPE] = "json"
+    return attributes
+
+
+def prompt(body: Mapping[str, Any]) -> Prompt:
+    """The conversation, the system prompt beside it, and the tools."""
+    return Prompt(
+        messages=[_message(fields(message)) for message in sequence(body.get("messages"))],
+        system=_content(body.get("system")) or None,
+        tools=[_tool(fields(tool)) for tool in sequence(body.get("tools"))] or None,
+    )
+
+
+def _message(message: dict[str, Any]) -> dict[str, Any]:
+    return {"role": message.get("role", "user"), "parts": _content(message.get("content"))}
+
+
+def _content(content: Any) -> list[dict[str, Any]]:
+    if isinstance(content, str):
+        return [{"type": "text", "content": content}]
+    return [_content_part(fields(part)) for part in sequence(content)]
+
+
+def _content_part(part: dict[str, Any]) -> dict[str, Any]:
+    match part.get("type"):
+        case "text":
+            return {"type": "text", "content": part.get("text")}
+        case "thinking":
+            return {"type": "reasoning", "content": part.get("thinking")}
+        case "tool_use" | "server_tool_use":
+            return {"type": "tool_call", "id": part.get("id"), "name": part.get("name"), "arguments": part.get("input")}
+        case "tool_result":
+            return {"type": "tool_call_response", "id": part.get("tool_use_id"), "response": _response(part.get("content"))}
+        case "image" | "document" as modality:
+            return _source(modality, fields(part.get("source")))
+        case kind:
+            return {"type": str(kind)}
+
+
+def _response(content: Any) -> Any:
+    return content if isinstance(content, str) or content is None else _content(content)
+
+
+def _source(modality: str, source: dict[str, Any]) -> dict[str, Any]:
+    match source.get("type"):
+        case "url":
+            return {"type": "uri", "modality": modality, "uri": source.get("url")}
+        case "file":
+            return {"type": "file", "modality": modality, "file_id": source.get("file_id")}
+        case "text":
+            return {"type": "text", "content": source.get("data")}
+        case _:
+            return {"type": "blob", "modality": modality, "mime_type": source.get("media_type")}  # the bytes stay where they are
+
+
+def _tool(tool: dict[str, Any]) -> dict[str, Any]:
+    if "input_schema" not in tool:
+        return {"type": tool.get("type", "function"), "name": tool.get("name")}
+    return {
+        "type": "function",
+        "name": tool.get("name"),
+        "description": tool.get("description"),
+        "parameters": tool.get("input_schema"),
+    }
+
+
+FORMAT = WireFormat("anthropic", "/v1/messages", semconv.CHAT, read, request, prompt, ends_with_event=True)

@@ -1,0 +1,203 @@
+"""OpenAI chat completions, and the many servers that speak it.
+
+https://platform.openai.com/docs/api-reference/chat
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from streamspan import semconv
+from streamspan.answer import Sink, parse_arguments
+from streamspan.usage import Usage
+from streamspan.wire import Attributes, Prompt, WireFormat, extras, fields, request_attributes, sequence
+
+
+def read(chunk: Any, into: Sink) -> None:
+    """Reads a ``chat.completion.chunk`` or a whole ``chat.completion``."""
+    try:
+        top = chunk.__dict__
+    except AttributeError:
+        top = fields(chunk)
+    choices = top.get("choices")
+    if not choices and (error := fields(top.get("error") or extras(chunk).get("error"))):
+        into.error(str(error.get("code") or error.get("type") or "error"), str(error.get("message") or ""))
+    for choice in choices or ():
+        try:
+            state = choice.__dict__
+            delta = state["delta"]
+            said = delta.__dict__
+        except (AttributeError, KeyError):  # decoded JSON, a whole message, or delta: null
+            state = fields(choice)
+            delta = state.get("delta") or state.get("message")
+            said = fields(delta)
+        index = state.get("index") or 0
+        if content := said.get("content"):
+            into.text(index, content)
+        else:
+            _read_reasoning(index, extras(delta), into)
+        if said.get("tool_calls") or said.get("function_call") or said.get("refusal"):
+            _read_rest(index, said, into)
+        if reason := state.get("finish_reason"):
+            into.finish(index, reason)
+    if (usage := top.get("usage")) is not None:
+        into.usage(read_usage(fields(usage), extras(usage)))
+        into.identity(top.get("id"), top.get("model"))
+    if into.response_id is None:
+        _read_head(top, into)
+
+
+def _read_reasoning(index: int, extra: dict[str, Any], into: Sink) -> None:
+    thought = extra.get("reasoning_content") or extra.get("reasoning")
+    if thought and isinstance(thought, str):
+        into.reasoning(index, thought)
+
+
+def _read_rest(index: int, said: dict[str, Any], into: Sink) -> None:
+    if refusal := said.get("refusal"):
+        into.refusal(index, refusal)
+    if call := fields(said.get("function_call")):
+        into.tool_call(index, "function_call", call.get("name"), call.get("arguments") or "")
+    whole = "role" in said and said.get("tool_calls") and _is_whole(said["tool_calls"])
+    for position, tool in enumerate(said.get("tool_calls") or ()):
+        _read_tool_call(index, fields(tool), into, position if whole else None)
+
+
+def _is_whole(calls: Any) -> bool:
+    """Whether these are the calls of a whole message, which carry no index; fragments of a stream nearly always do."""
+    return all("index" not in fields(call) and fields(call).get("id") for call in calls)
+
+
+def _read_tool_call(index: int, call: dict[str, Any], into: Sink, position: int | None) -> None:
+    function = fields(call.get("function"))
+    custom = fields(call.get("custom"))
+    key = next((key for key in (call.get("index"), position, call.get("id")) if key is not None), None)
+    name = function.get("name") or custom.get("name")
+    into.tool_call(index, key, name, function.get("arguments") or custom.get("input") or "", call.get("id"))
+
+
+def _read_head(top: dict[str, Any], into: Sink) -> None:
+    into.identity(top.get("id"), top.get("model"))
+    for key, attribute in _RESPONSE.items():
+        if isinstance(value := top.get(key), str):
+            into.attribute(attribute, value)
+
+
+_RESPONSE = {
+    "service_tier": semconv.OPENAI_RESPONSE_SERVICE_TIER,
+    "system_fingerprint": semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT,
+}
+
+
+def read_usage(usage: dict[str, Any], extra: dict[str, Any]) -> Usage:
+    """The ``usage`` object: prompt tokens include cached ones, completion tokens include reasoning."""
+    prompt = fields(usage.get("prompt_tokens_details"))
+    completion = fields(usage.get("completion_tokens_details"))
+    cached = prompt.get("cached_tokens")
+    return Usage(
+        input_tokens=usage.get("prompt_tokens"),
+        cache_read_tokens=extra.get("prompt_cache_hit_tokens") if cached is None else cached,
+        cache_write_tokens=prompt.get("cache_write_tokens"),
+        input_audio_tokens=prompt.get("audio_tokens"),
+        output_tokens=usage.get("completion_tokens"),
+        reasoning_tokens=completion.get("reasoning_tokens"),
+        output_audio_tokens=completion.get("audio_tokens"),
+    )
+
+
+# --- the request -----------------------------------------------------------------------------------------------------
+
+
+def _strings(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else [str(item) for item in value]
+
+
+_REQUEST = {
+    "model": (semconv.REQUEST_MODEL, str),
+    "max_tokens": (semconv.REQUEST_MAX_TOKENS, int),
+    "max_completion_tokens": (semconv.REQUEST_MAX_TOKENS, int),
+    "temperature": (semconv.REQUEST_TEMPERATURE, float),
+    "top_p": (semconv.REQUEST_TOP_P, float),
+    "frequency_penalty": (semconv.REQUEST_FREQUENCY_PENALTY, float),
+    "presence_penalty": (semconv.REQUEST_PRESENCE_PENALTY, float),
+    "stop": (semconv.REQUEST_STOP_SEQUENCES, _strings),
+    "seed": (semconv.REQUEST_SEED, int),
+    "n": (semconv.REQUEST_CHOICE_COUNT, int),
+    "reasoning_effort": (semconv.REQUEST_REASONING_LEVEL, str),
+    "service_tier": (semconv.OPENAI_REQUEST_SERVICE_TIER, str),
+}
+_OUTPUT_TYPES = {"text": "text", "json_object": "json", "json_schema": "json"}
+
+
+def request(body: Mapping[str, Any]) -> Attributes:
+    """The request's parameters, where it sets them."""
+    attributes = request_attributes(body, _REQUEST)
+    attributes[semconv.OPENAI_API_TYPE] = "chat_completions"
+    if attributes.get(semconv.REQUEST_CHOICE_COUNT) == 1:
+        del attributes[semconv.REQUEST_CHOICE_COUNT]
+    if attributes.get(semconv.OPENAI_REQUEST_SERVICE_TIER) == "auto":
+        del attributes[semconv.OPENAI_REQUEST_SERVICE_TIER]
+    if kind := _OUTPUT_TYPES.get(fields(body.get("response_format")).get("type", "")):
+        attributes[semconv.OUTPUT_TYPE] = kind
+    return attributes
+
+
+def prompt(body: Mapping[str, Any]) -> Prompt:
+    """The conversation and the tools; system messages stay in it, as they are sent."""
+    return Prompt(
+        messages=[_message(fields(message)) for message in sequence(body.get("messages"))],
+        tools=[_tool(fields(tool)) for tool in sequence(body.get("tools"))] or None,
+    )
+
+
+def _message(message: dict[str, Any]) -> dict[str, Any]:
+    role = message.get("role", "user")
+    parts = _content(message.get("content"))
+    if role == "tool":
+        response = message.get("content")
+        parts = [{"type": "tool_call_response", "id": message.get("tool_call_id"), "response": response}]
+    parts += [_call(fields(call)) for call in sequence(message.get("tool_calls"))]
+    named = {"name": message["name"]} if message.get("name") else {}
+    return {"role": role, "parts": parts, **named}
+
+
+def _content(content: Any) -> list[dict[str, Any]]:
+    if isinstance(content, str):
+        return [{"type": "text", "content": content}]
+    return [_content_part(fields(part)) for part in sequence(content)]
+
+
+def _content_part(part: dict[str, Any]) -> dict[str, Any]:
+    match part.get("type"):
+        case "text":
+            return {"type": "text", "content": part.get("text")}
+        case "refusal":
+            return {"type": "refusal", "content": part.get("refusal")}
+        case "image_url":
+            return _image(str(fields(part.get("image_url")).get("url", "")))
+        case "input_audio":
+            audio = fields(part.get("input_audio"))
+            return {"type": "blob", "modality": "audio", "mime_type": f"audio/{audio.get('format')}"}
+        case "file":
+            return {"type": "file", "modality": "document", "file_id": fields(part.get("file")).get("file_id")}
+        case kind:
+            return {"type": str(kind)}
+
+
+def _image(url: str) -> dict[str, Any]:
+    if not url.startswith("data:"):
+        return {"type": "uri", "modality": "image", "uri": url}
+    return {"type": "blob", "modality": "image", "mime_type": url[5:].partition(";")[0]}  # the bytes stay where they are
+
+
+def _call(call: dict[str, Any]) -> dict[str, Any]:
+    function = fields(call.get("function")) or fields(call.get("custom"))
+    arguments = function.get("arguments", function.get("input"))
+    parsed = parse_arguments(arguments) if isinstance(arguments, str) else arguments
+    return {"type": "tool_call", "id": call.get("id"), "name": function.get("name"), "arguments": parsed}
+
+
+def _tool(tool: dict[str, Any]) -> dict[str, Any]:
+    return {"type": tool.get("type", "function"), **fields(tool.get("function") or tool.get("custom"))}
+
+
+FORMAT = WireFormat("openai", "/chat/completions", semconv.CHAT, read, request, prompt)

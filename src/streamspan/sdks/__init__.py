@@ -1,0 +1,1 @@
+"""Where each SDK is patched, and how its streams are tapped."""

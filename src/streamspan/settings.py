@@ -1,0 +1,129 @@
+"""Every knob of streamspan, with its default and what it does."""
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from streamspan.errors import RAISE_ERRORS, SettingsError, logger
+
+PREFIX = "STREAMSPAN_"
+CAPTURE_MESSAGE_CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+"""The environment variable that OpenTelemetry's GenAI instrumentations share; ours obeys it too."""
+
+_CAPTURE_WORDS = {
+    "true": True,
+    "span_only": True,
+    "span_and_event": True,
+    "false": False,
+    "no_content": False,
+    "event_only": False,  # streamspan writes no content to events yet, so nothing may be captured
+}
+_TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How calls are observed. Each field is a keyword of `streamspan.instrument` and a variable ``STREAMSPAN_<FIELD>``.
+
+    A keyword is stronger than an environment variable, which is stronger than the default.
+    """
+
+    capture_content: bool = True
+    """Whether prompts, outputs and the preview are written to the span. ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``
+    (``true``, ``false``, ``SPAN_ONLY``, ``NO_CONTENT``, ...) sets it too; ``STREAMSPAN_CAPTURE_CONTENT`` is stronger."""
+
+    capture_stream_chunks: bool = False
+    """Whether each chunk becomes a span event ``streamspan.chunk`` with its text and its time."""
+
+    stream_preview_chars: int = 4096
+    """How many of the last characters of the visible output ``streamspan.preview`` holds; 0 writes none."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _check(field.name, getattr(self, field.name), type(field.default))
+        if self.stream_preview_chars < 0:
+            msg = f"stream_preview_chars must be 0 (no preview) or more, not {self.stream_preview_chars}"
+            raise SettingsError(msg)
+
+    @classmethod
+    def load(cls, overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """The settings in force: ``overrides`` over the environment over the defaults.
+
+        Args:
+            overrides: Keyword arguments of ``instrument()``.
+            environ: The environment. What is wrong there is logged in one line and left at its default: a program must
+                not fail to start because of a variable.
+
+        Raises:
+            SettingsError: If an override does not exist or has a value that it cannot take.
+        """
+        overrides = dict(overrides or {})
+        for name in overrides.keys() - _names():
+            raise SettingsError(_unknown(name, _names()))
+        return cls(**{**_from_environment(environ), **overrides})
+
+
+def _names() -> set[str]:
+    return {field.name for field in dataclasses.fields(Settings)}
+
+
+def _check(name: str, value: object, kind: type) -> None:
+    if type(value) is not kind:
+        msg = f"{name} must be {'true or false' if kind is bool else 'a whole number'}, not {value!r}"
+        raise SettingsError(msg)
+
+
+def _unknown(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"there is no setting {name!r}" + (
+        f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(sorted(known))}"
+    )
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    _read_capture_word(environ, values)
+    variables = {PREFIX + field.name.upper(): field for field in dataclasses.fields(Settings)}
+    for variable in sorted(name for name in environ if name.startswith(PREFIX) and name not in _FOREIGN):
+        if (field := variables.get(variable)) is None:
+            logger.warning("streamspan: environment: %s", _unknown(variable, set(variables)))
+        else:
+            _read(environ[variable], variable, field, values)
+    return values
+
+
+_FOREIGN = frozenset({RAISE_ERRORS})
+"""Variables of the same prefix that are not settings of a call."""
+
+
+def _read_capture_word(environ: Mapping[str, str], values: dict[str, Any]) -> None:
+    if word := environ.get(CAPTURE_MESSAGE_CONTENT, "").strip().lower():
+        # An unknown word must not let content out: whoever set this variable was thinking of privacy.
+        values["capture_content"] = _CAPTURE_WORDS.get(word, False)
+        if word not in _CAPTURE_WORDS:
+            logger.warning(
+                "streamspan: environment: %s=%s is not a known value; no content is captured", CAPTURE_MESSAGE_CONTENT, word
+            )
+
+
+def _read(text: str, variable: str, field: "dataclasses.Field[Any]", values: dict[str, Any]) -> None:
+    parse: Callable[[str], Any] = _parse_bool if type(field.default) is bool else int
+    try:
+        value = parse(text.strip())
+        Settings(**{field.name: value})
+    except ValueError as error:
+        reason = error if isinstance(error, SettingsError) else f"{text!r} is not a whole number"
+        logger.warning("streamspan: environment: %s: %s; using %r", variable, reason, values.get(field.name, field.default))
+    else:
+        values[field.name] = value
+
+
+def _parse_bool(text: str) -> bool:
+    word = text.lower()
+    if word not in _TRUE | _FALSE:
+        msg = f"{text!r} is neither true nor false"
+        raise SettingsError(msg)
+    return word in _TRUE

@@ -1,0 +1,127 @@
+"""What is written on the span of a call, put together from plain values."""
+
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry.trace import Span
+
+from streamspan import semconv
+from streamspan.answer import Answer, dump_json
+from streamspan.pricing import Price
+from streamspan.usage import Usage, estimate_tokens
+from streamspan.wire import Attributes, Prompt
+
+DEFAULT_EVENT_LIMIT = 128
+"""The SDK's own; past it, it drops the oldest event without a word."""
+
+
+def event_limit(span: Span) -> int:
+    """How many events this span keeps."""
+    limits: Any = getattr(span, "_limits", None)
+    limit = getattr(limits, "max_events", DEFAULT_EVENT_LIMIT)
+    return 2**31 if limit is None else limit
+
+
+def text_limit(span: Span, wanted: int) -> int:
+    """``wanted`` characters, or fewer if the SDK cuts attributes shorter: it would log each cut."""
+    limits: Any = getattr(span, "_limits", None)
+    limit = getattr(limits, "max_span_attribute_length", None)
+    return wanted if limit is None else min(wanted, limit)
+
+
+def prompt_attributes(prompt: Prompt) -> Attributes:
+    """The content of the request."""
+    content = {
+        semconv.INPUT_MESSAGES: prompt.messages,
+        semconv.SYSTEM_INSTRUCTIONS: prompt.system,
+        semconv.TOOL_DEFINITIONS: prompt.tools,
+    }
+    return {key: dump_json(value) for key, value in content.items() if value}
+
+
+def content_attributes(answer: Answer, choices: int, preview_chars: int) -> Attributes:
+    """The content of the answer: all of it, and its tail."""
+    attributes: Attributes = {}
+    if answer.choices:
+        attributes[semconv.OUTPUT_MESSAGES] = answer.messages(choices)
+    if preview := answer.preview(preview_chars):
+        attributes[semconv.PREVIEW] = preview
+    return attributes
+
+
+def response_attributes(answer: Answer, choices: int) -> Attributes:
+    """Who answered, and why each choice ended."""
+    attributes: Attributes = {**answer.attributes}
+    if answer.response_id:
+        attributes[semconv.RESPONSE_ID] = answer.response_id
+    if answer.model:
+        attributes[semconv.RESPONSE_MODEL] = answer.model
+    attributes[semconv.RESPONSE_FINISH_REASONS] = list(answer.finish_reasons(choices))
+    return attributes
+
+
+def complete_usage(answer: Answer, estimate_input: Callable[[], int]) -> tuple[Usage, list[str]]:
+    """The reported usage, and estimates for what was not reported, with the names of the estimated fields.
+
+    Nothing is estimated for a call that nobody answered: nothing was charged for it either.
+    """
+    usage, estimated = answer.reported, []
+    if not (answer.choices or answer.response_id):
+        return usage, estimated
+    if usage.total_input_tokens is None:
+        usage.input_tokens = estimate_input()
+        estimated.append("input_tokens")
+    if usage.output_tokens is None:
+        usage.output_tokens = estimate_tokens(answer.generated_text())
+        estimated.append("output_tokens")
+    return usage, estimated
+
+
+_TOKENS_PER_MESSAGE = 4
+
+
+def estimate_prompt(prompt: Prompt) -> int:
+    """How many tokens a request has, more or less; what is no text, such as an image, is not counted."""
+    content = [prompt.messages, prompt.system, prompt.tools]
+    text = "\n".join(_strings(content))
+    return estimate_tokens(text) + _TOKENS_PER_MESSAGE * len(prompt.messages or ())
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in _strings(item)]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+    if isinstance(value, list):
+        return [text for item in value for text in _strings(item)]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+    return []
+
+
+_USAGE = {
+    semconv.USAGE_INPUT_TOKENS: "total_input_tokens",
+    semconv.USAGE_OUTPUT_TOKENS: "output_tokens",
+    semconv.USAGE_CACHE_READ_INPUT_TOKENS: "cache_read_tokens",
+    semconv.USAGE_CACHE_CREATION_INPUT_TOKENS: "cache_write_tokens",
+    semconv.USAGE_REASONING_OUTPUT_TOKENS: "reasoning_tokens",
+}
+
+
+def usage_attributes(usage: Usage, estimated: list[str]) -> Attributes:
+    """Token counts; a reported 0 is a number, what was not reported is left out."""
+    attributes: Attributes = {key: count for key, name in _USAGE.items() if (count := getattr(usage, name)) is not None}
+    if estimated:
+        attributes[semconv.USAGE_ESTIMATED] = estimated
+    return attributes
+
+
+def cost_attributes(price: Price | None) -> Attributes:
+    """The cost in US dollars; for an unknown price the flag alone, never 0."""
+    if price is None:
+        return {semconv.COST_UNPRICED: True}
+    return {
+        semconv.COST_TOTAL: float(price.total),
+        semconv.COST_INPUT: float(price.input),
+        semconv.COST_OUTPUT: float(price.output),
+        semconv.COST_SOURCE: price.source,
+        semconv.USAGE_COST: float(price.total),
+    }

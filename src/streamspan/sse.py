@@ -1,0 +1,84 @@
+"""Reading along with an application that takes the raw bytes of a response: server-sent events, or one JSON document."""
+
+import codecs
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from streamspan.call import Call
+from streamspan.errors import guard
+
+_LINE_END = re.compile("\r\n|\n|\r")
+
+
+class WireReader:
+    """Decodes a response's bytes as they pass, and feeds a call what the SDK would have parsed out of them.
+
+    It understands gzip and deflate, as every HTTP client asks for; a body in another encoding passes unread.
+    """
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._decompress = _decompressor(headers.get("content-encoding", ""))
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._events = EventDecoder() if "text/event-stream" in headers.get("content-type", "") else None
+        self._whole: list[str] = []
+
+    @guard("reading along with a raw response")
+    def feed(self, data: bytes, call: Call) -> None:
+        """Takes the next bytes."""
+        if self._decompress is None:
+            return
+        text = self._decode(self._decompress(data))
+        if self._events is None:
+            self._whole.append(text)
+        else:
+            for event in self._events.feed(text):
+                call.feed(event)
+
+    @guard("reading along with a raw response")
+    def end(self, call: Call) -> None:
+        """Takes the end of the body."""
+        if self._decompress is None:
+            call.passed()
+        elif self._events is None:
+            call.answered(_parse("".join(self._whole)))
+        else:
+            call.exhausted()
+
+
+class EventDecoder:
+    """Server-sent events out of text in pieces (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+
+    def __init__(self) -> None:
+        self._rest = ""
+        self._data: list[str] = []
+
+    def feed(self, text: str) -> Iterator[Any]:
+        """The JSON of each event that ``text`` completes; ``[DONE]`` and what is no JSON is left out."""
+        *lines, self._rest = _LINE_END.split(self._rest + text)
+        for line in lines:
+            if line.startswith("data:"):
+                self._data.append(line[5:].removeprefix(" "))
+            elif not line and self._data:
+                event, self._data = _parse("\n".join(self._data)), []
+                if event is not None:
+                    yield event
+
+
+def _decompressor(encoding: str) -> Callable[[bytes], bytes] | None:
+    match encoding.strip().lower():
+        case "" | "identity":
+            return bytes
+        case "gzip" | "x-gzip" | "deflate":
+            return zlib.decompressobj(wbits=47).decompress  # 32 + 15: either header is recognised
+        case _:
+            return None
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

@@ -1,0 +1,261 @@
+"""How an SDK's stream is observed in place: the only file with ``await`` on the hot path.
+
+The application keeps the SDK's own stream object. Inside it the iterator is replaced by a tap, which feeds each chunk to the call
+and sees the end; the HTTP body is replaced by one that reports its closing, which is the only sign of a helper left early or of
+raw lines read. Neither refers to the stream, so that a dropped stream is freed as it would be without us.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from functools import cache
+from typing import Any
+
+import wrapt
+
+from streamspan import live
+from streamspan.call import Call
+from streamspan.errors import guard, logger
+from streamspan.sse import WireReader
+
+
+class Tap:
+    """Passes on what an iterator yields, and tells the call."""
+
+    __slots__ = ("_call", "_feed", "_inner", "_next")
+
+    def __init__(self, inner: Iterator[Any], call: Call) -> None:
+        self._call = call
+        self._feed = call.feed
+        self._inner = inner
+        self._next = inner.__next__
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            chunk = self._next()
+        except StopIteration:
+            self._call.exhausted()
+            raise
+        except BaseException as error:
+            _stop(self._inner, self._call, error)
+            raise
+        self._feed(chunk)
+        return chunk
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def __del__(self) -> None:
+        live.drop(self._call)
+
+
+class AsyncTap:
+    """The same for an asynchronous iterator."""
+
+    __slots__ = ("_call", "_feed", "_inner", "_next")
+
+    def __init__(self, inner: AsyncIterator[Any], call: Call) -> None:
+        self._call = call
+        self._feed = call.feed
+        self._inner = inner
+        self._next = inner.__anext__
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            chunk = await self._next()
+        except StopAsyncIteration:
+            self._call.exhausted()
+            raise
+        except BaseException as error:
+            _stop(self._inner, self._call, error)
+            raise
+        self._feed(chunk)
+        return chunk
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def __del__(self) -> None:
+        live.drop(self._call)
+
+
+def _stop(inner: object, call: Call, error: BaseException) -> None:
+    # Two threads at one generator: the second gets an exception, the first goes on reading.
+    if not (getattr(inner, "gi_running", False) or getattr(inner, "ag_running", False)):
+        call.stopped(error)
+
+
+_READING = frozenset({Tap.__next__.__code__, AsyncTap.__anext__.__code__})
+
+
+class Body:
+    """The byte stream of a response: reports its closing, and reads along where the application reads raw bytes.
+
+    `wrap_body` mixes in the HTTP library's own byte stream classes, as the library checks for them.
+    """
+
+    def __init__(self, inner: Any, call: Call, reader: WireReader) -> None:
+        self._inner = inner
+        self._call = call
+        self._reader = reader
+        self.parsed = False
+        """Whether an SDK stream with a tap reads this body: then the tap tells what comes, and the body only its closing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._inner) if self.parsed else self._read_along()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._inner.__aiter__() if self.parsed else self._aread_along()
+
+    def _read_along(self) -> Iterator[bytes]:
+        try:
+            for data in self._inner:
+                self._reader.feed(data, self._call)
+                yield data
+        except GeneratorExit:
+            raise  # the reader stops here; closing or dropping will say how
+        except BaseException as error:
+            self._call.stopped(error)
+            raise
+        self._reader.end(self._call)
+
+    async def _aread_along(self) -> AsyncIterator[bytes]:
+        try:
+            async for data in self._inner:
+                self._reader.feed(data, self._call)
+                yield data
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self._call.stopped(error)
+            raise
+        self._reader.end(self._call)
+
+    def close(self) -> None:
+        """Closes the body; this is the end of the call, unless the SDK closes it from inside a read, whose tap knows better."""
+        try:
+            self._inner.close()
+        finally:
+            self._report_close()
+
+    async def aclose(self) -> None:
+        """The same for an asynchronous body."""
+        try:
+            await self._inner.aclose()
+        finally:
+            self._report_close()
+
+    @guard("closing a stream")
+    def _report_close(self) -> None:
+        closer = _find_closer(self._call)
+        if closer == "caller":
+            self._call.closed()
+        elif closer == "finalizer":
+            live.drop(self._call)
+
+    def __del__(self) -> None:
+        live.drop(self._call)
+
+
+def _find_closer(call: Call) -> str:
+    """Who closes the body: the ``caller``, a ``read`` of this very call, or the ``finalizer`` of a dropped SDK generator.
+
+    Looking at the call stack costs nothing per chunk; a flag around each read would, and could not tell a read in this thread
+    from one in another.
+    """
+    frame, in_generator = sys._getframe(1), False  # noqa: SLF001 - the documented way to look at one's own stack
+    while frame is not None:
+        code = frame.f_code
+        if code in _READING and frame.f_locals["self"]._call is call:  # noqa: SLF001
+            return "read"
+        in_generator = in_generator or code.co_name == "__stream__"
+        frame = frame.f_back
+    return "finalizer" if in_generator else "caller"
+
+
+# --- putting them in place -------------------------------------------------------------------------------------------
+
+
+def wrap_body(response: Any, call: Call, *, parsed: bool) -> Body:
+    """Replaces the byte stream of an httpx or httpx2 response that is not read yet.
+
+    Args:
+        response: The HTTP response.
+        call: Who is told.
+        parsed: See `Body`.
+    """
+    inner = response.stream
+    body = _body_class(type(inner))(inner, call, WireReader(response.headers))
+    body.parsed = parsed
+    response.stream = body
+    return body
+
+
+@cache
+def _body_class(inner: type) -> type[Body]:
+    """`Body` with the byte stream classes of whichever HTTP library ``inner`` is of."""
+    bases = tuple(base for base in inner.__mro__ if base.__name__ in {"SyncByteStream", "AsyncByteStream"})
+    return type("Body", (Body, *bases), {})
+
+
+def tap_stream(stream: Any, call: Call) -> Any:
+    """Taps an SDK's stream in place and returns it; a stream without the attribute to tap is returned in a proxy."""
+    inner = getattr(stream, "_iterator", None)
+    if isinstance(inner, Tap | AsyncTap):
+        return stream
+    if not hasattr(inner, "__next__") and not hasattr(inner, "__anext__"):
+        return _proxy(stream, call)
+    stream._iterator = AsyncTap(inner, call) if hasattr(inner, "__anext__") else Tap(inner, call)
+    return stream
+
+
+def _proxy(stream: Any, call: Call) -> Any:
+    logger.info("%s has no iterator that can be tapped in place; it is observed through a proxy", type(stream).__qualname__)
+    return AsyncStreamProxy(stream, call) if hasattr(stream, "__anext__") else StreamProxy(stream, call)
+
+
+class StreamProxy(wrapt.ObjectProxy):
+    """Stands for a stream that cannot be tapped: the same attributes and ``isinstance``, observed when iterated."""
+
+    def __init__(self, stream: Any, call: Call) -> None:
+        super().__init__(stream)
+        self._self_tap = Tap(stream if hasattr(stream, "__next__") else iter(stream), call)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._self_tap
+
+    def __next__(self) -> Any:
+        return self._self_tap.__next__()
+
+    def __enter__(self) -> Any:
+        self.__wrapped__.__enter__()
+        return self
+
+
+class AsyncStreamProxy(wrapt.ObjectProxy):
+    """The same for an asynchronous stream."""
+
+    def __init__(self, stream: Any, call: Call) -> None:
+        super().__init__(stream)
+        self._self_tap = AsyncTap(stream, call)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self._self_tap
+
+    def __anext__(self) -> Any:
+        return self._self_tap.__anext__()
+
+    async def __aenter__(self) -> Any:
+        await self.__wrapped__.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> Any:
+        return await self.__wrapped__.__aexit__(*error)

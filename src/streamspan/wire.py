@@ -1,0 +1,78 @@
+"""What a wire format is: how one provider API spells a request and an answer."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from streamspan.answer import Sink
+
+Attributes = dict[str, str | int | float | bool | list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The content of a request, in the JSON shapes of the GenAI conventions; ``None`` where it has none."""
+
+    messages: list[dict[str, Any]] | None = None
+    """``[{"role": ..., "parts": [...]}]``"""
+    system: list[dict[str, Any]] | None = None
+    """``[{"type": "text", "content": ...}]``"""
+    tools: list[dict[str, Any]] | None = None
+    """``[{"type": "function", "name": ..., ...}]``"""
+
+
+@dataclass(frozen=True, slots=True)
+class WireFormat:
+    """One provider API. All of it is pure: no SDK, no OpenTelemetry, no state."""
+
+    sdk: str
+    """The package whose requests are matched, such as ``openai``."""
+    path: str
+    """The logical path that its POST requests go to, such as ``/chat/completions``."""
+    operation: str
+    """``gen_ai.operation.name``."""
+    read: Callable[[Any, Sink], None]
+    """Tells the sink what a chunk, or a whole response, says. It gets the SDK's object or the wire's decoded JSON."""
+    request: Callable[[Mapping[str, Any]], Attributes]
+    """The request's body as span attributes, without content."""
+    prompt: Callable[[Mapping[str, Any]], Prompt]
+    """The request's content."""
+    ends_with_event: bool = False
+    """Whether a stream is over only with a terminal event of its own; else it is when every choice has a finish reason."""
+
+
+def fields(value: Any) -> dict[str, Any]:
+    """The fields of a chunk or of a part of it, as a mapping; empty for what has none, such as ``None``.
+
+    SDK objects keep theirs in ``__dict__``. Reading a field that an SDK object lacks by ``getattr`` would cost 5 us.
+    """
+    if type(value) is dict:
+        return value  # pyright: ignore[reportUnknownVariableType]
+    try:
+        return value.__dict__
+    except AttributeError:
+        return {}
+
+
+def sequence(value: Any) -> list[Any]:
+    """``value`` if it is a list, else nothing: anything else may be an iterator that the SDK still has to read."""
+    return list(value) if isinstance(value, list | tuple) else []  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+
+
+def extras(value: Any) -> dict[str, Any]:
+    """The fields that the SDK has no name for, such as ``reasoning_content`` of compatible servers."""
+    if type(value) is dict:
+        return value  # pyright: ignore[reportUnknownVariableType]
+    return getattr(value, "__pydantic_extra__", None) or {}
+
+
+def request_attributes(body: Mapping[str, Any], names: Mapping[str, tuple[str, Callable[[Any], Any]]]) -> Attributes:
+    """The attributes that a request sets, by a table of body key -> (attribute, conversion); what does not convert is left out."""
+    attributes: Attributes = {}
+    for key, (attribute, convert) in names.items():
+        if (value := body.get(key)) is not None:
+            try:
+                attributes[attribute] = convert(value)
+            except (TypeError, ValueError):
+                continue
+    return attributes
