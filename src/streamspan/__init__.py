@@ -3,7 +3,7 @@
 from streamspan.errors import SettingsError
 from streamspan.instrumentor import AnthropicInstrumentor, OpenAIInstrumentor, instrument, uninstrument
 from streamspan.settings import Settings
-from streamspan.version import VERSION as __version__
+from streamspan.version import __version__
 
 __all__ = [
     "AnthropicInstrumentor",

@@ -139,7 +139,7 @@ class Call:
         self.chunks += 1
         try:
             self._read(chunk, self._into)
-        except Exception as error:  # noqa: BLE001 - the chunk is the caller's, whatever is in it
+        except Exception as error:
             report(error, "reading a chunk")
 
     # --- the ends, as they are seen from outside ---
@@ -187,11 +187,11 @@ class Call:
     def _end(self, kind: str, *, at: float | None = None, error: BaseException | None = None) -> None:
         if live.claim(self):
             at = perf_counter() if at is None else at
-            self._conclude(kind, at, error)
+            self._conclude(kind, error)
             self._span.end(self._wall(at))
 
     @guard("writing a span")
-    def _conclude(self, kind: str, at: float, error: BaseException | None) -> None:
+    def _conclude(self, kind: str, error: BaseException | None) -> None:
         self._span.set_attribute(semconv.OUTCOME, kind)
         self._write_error(kind, error)
         self._span.set_attributes(self._result() | self._timing())

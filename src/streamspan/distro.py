@@ -14,7 +14,7 @@ from opentelemetry.sdk.environment_variables import (
 )
 
 from streamspan.errors import logger
-from streamspan.version import VERSION
+from streamspan.version import __version__
 
 DEFAULTS = {
     OTEL_TRACES_EXPORTER: "otlp",
@@ -38,12 +38,12 @@ class StreamspanDistro(BaseDistro):
         for name, value in DEFAULTS.items():
             os.environ.setdefault(name, value)
 
-    def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
+    def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Loads one instrumentor, unless it is another one for an SDK that streamspan observes."""
         if is_rival(entry_point):
             logger.info("%s (%s) is left out: streamspan observes these calls", entry_point.name, entry_point.value)
             return
-        super().load_instrumentor(entry_point, **kwargs)
+        super().load_instrumentor(entry_point, **kwargs)  # pyright: ignore[reportUnknownMemberType]
 
 
 class StreamspanConfigurator(_OTelSDKConfigurator):
@@ -54,9 +54,9 @@ class StreamspanConfigurator(_OTelSDKConfigurator):
             kwargs["resource_attributes"] = {
                 **kwargs.get("resource_attributes", {}),
                 "telemetry.distro.name": "streamspan",
-                "telemetry.distro.version": VERSION,
+                "telemetry.distro.version": __version__,
             }
-        super()._configure(**kwargs)
+        super()._configure(**kwargs)  # pyright: ignore[reportUnknownMemberType]
 
 
 def is_rival(entry_point: EntryPoint) -> bool:

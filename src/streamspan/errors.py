@@ -47,7 +47,7 @@ def guard(doing: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R | None:
             try:
                 return function(*args, **kwargs)
-            except Exception as error:  # noqa: BLE001 - the application must never see our defects
+            except Exception as error:
                 report(error, doing)
                 return None
 

@@ -13,7 +13,7 @@ from streamspan.errors import logger
 from streamspan.pricing import PriceBook
 from streamspan.sdks import anthropic, openai, stainless
 from streamspan.settings import Settings
-from streamspan.version import VERSION
+from streamspan.version import __version__
 
 _prices = PriceBook()
 
@@ -33,7 +33,7 @@ class SdkInstrumentor(BaseInstrumentor):
         for other in ("meter_provider", "logger_provider"):  # offered by the machinery; nothing is sent there yet
             kwargs.pop(other, None)
         settings = Settings.load(kwargs)
-        tracer = get_tracer("streamspan", VERSION, provider, semconv.SCHEMA_URL)
+        tracer = get_tracer("streamspan", __version__, provider, semconv.SCHEMA_URL)
         stainless.patch(self._sdk, Telemetry(tracer, settings, _prices))
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002

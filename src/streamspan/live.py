@@ -31,7 +31,7 @@ class Running(Protocol):
 
 
 _calls: set[Running] = set()
-_dropped: "SimpleQueue[tuple[Running, float] | None]" = SimpleQueue()
+_dropped = SimpleQueue[tuple[Running, float] | None]()
 _thread: threading.Thread | None = None
 _lock = threading.Lock()
 _at_exit = False
@@ -116,7 +116,7 @@ def _retire() -> bool:
 
 
 def _stop() -> None:
-    global _thread  # noqa: PLW0603
+    global _thread
     with _lock:
         thread, _thread = _thread, None
     if thread is not None:
@@ -129,7 +129,7 @@ def _look() -> int:
     for call in calls:
         try:
             call.look(now)
-        except Exception as error:  # noqa: BLE001 - one call's defect must not stop the looking after the others
+        except Exception as error:
             report(error, "looking at a running call")
     return len(calls)
 
@@ -143,7 +143,8 @@ def _abandon(dropped: tuple[Running, float] | None) -> None:
 def _after_fork() -> None:
     global _dropped, _thread, _lock  # noqa: PLW0603
     _calls.clear()
-    _dropped, _thread, _lock = SimpleQueue(), None, threading.Lock()
+    _dropped = SimpleQueue[tuple[Running, float] | None]()
+    _thread, _lock = None, threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

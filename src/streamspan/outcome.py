@@ -43,7 +43,7 @@ def error_type(error: BaseException) -> str:
         if isinstance(inner, Mapping) and (code := inner.get("code") or inner.get("type")):  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
             return str(code)  # pyright: ignore[reportUnknownArgumentType]
     status = getattr(error, "status_code", None)
-    if isinstance(status, int) and status >= 400:  # noqa: PLR2004
+    if isinstance(status, int) and status >= 400:
         return str(status)
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

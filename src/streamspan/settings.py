@@ -43,7 +43,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            _check(field.name, getattr(self, field.name), type(field.default))
+            _check(field.name, getattr(self, field.name), bool if isinstance(field.default, bool) else int)
         if self.stream_preview_chars < 0:
             msg = f"stream_preview_chars must be 0 (no preview) or more, not {self.stream_preview_chars}"
             raise SettingsError(msg)
@@ -110,9 +110,9 @@ def _read_capture_word(environ: Mapping[str, str], values: dict[str, Any]) -> No
 
 
 def _read(text: str, variable: str, field: "dataclasses.Field[Any]", values: dict[str, Any]) -> None:
-    parse: Callable[[str], Any] = _parse_bool if type(field.default) is bool else int
+    parse: Callable[[str], Any] = _parse_bool if isinstance(field.default, bool) else int
     try:
-        value = parse(text.strip())
+        value: Any = parse(text.strip())
         Settings(**{field.name: value})
     except ValueError as error:
         reason = error if isinstance(error, SettingsError) else f"{text!r} is not a whole number"

@@ -65,7 +65,7 @@ def complete_usage(answer: Answer, estimate_input: Callable[[], int]) -> tuple[U
 
     Nothing is estimated for a call that nobody answered: nothing was charged for it either.
     """
-    usage, estimated = answer.reported, []
+    usage, estimated = answer.reported, list[str]()
     if not (answer.choices or answer.response_id):
         return usage, estimated
     if usage.total_input_tokens is None:

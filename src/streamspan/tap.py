@@ -8,7 +8,7 @@ raw lines read. Neither refers to the stream, so that a dropped stream is freed 
 import sys
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 
@@ -171,10 +171,10 @@ def _find_closer(call: Call) -> str:
     Looking at the call stack costs nothing per chunk; a flag around each read would, and could not tell a read in this thread
     from one in another.
     """
-    frame, in_generator = sys._getframe(1), False  # noqa: SLF001 - the documented way to look at one's own stack
+    frame, in_generator = sys._getframe(1), False
     while frame is not None:
         code = frame.f_code
-        if code in _READING and frame.f_locals["self"]._call is call:  # noqa: SLF001
+        if code in _READING and frame.f_locals["self"]._call is call:
             return "read"
         in_generator = in_generator or code.co_name == "__stream__"
         frame = frame.f_back
@@ -192,8 +192,8 @@ def wrap_body(response: Any, call: Call, *, parsed: bool) -> Body:
         call: Who is told.
         parsed: See `Body`.
     """
-    inner = response.stream
-    body = _body_class(type(inner))(inner, call, WireReader(response.headers))
+    inner: Any = response.stream
+    body = _body_class(inner.__class__)(inner, call, WireReader(response.headers))
     body.parsed = parsed
     response.stream = body
     return body
@@ -208,7 +208,7 @@ def _body_class(inner: type) -> type[Body]:
 
 def tap_stream(stream: Any, call: Call) -> Any:
     """Taps an SDK's stream in place and returns it; a stream without the attribute to tap is returned in a proxy."""
-    inner = getattr(stream, "_iterator", None)
+    inner: Any = getattr(stream, "_iterator", None)
     if isinstance(inner, Tap | AsyncTap):
         return stream
     if not hasattr(inner, "__next__") and not hasattr(inner, "__anext__"):
@@ -222,7 +222,13 @@ def _proxy(stream: Any, call: Call) -> Any:
     return AsyncStreamProxy(stream, call) if hasattr(stream, "__anext__") else StreamProxy(stream, call)
 
 
-class StreamProxy(wrapt.ObjectProxy):
+if TYPE_CHECKING:  # generic in wrapt 2 only
+    Proxy = wrapt.ObjectProxy[Any]
+else:
+    Proxy = wrapt.ObjectProxy
+
+
+class StreamProxy(Proxy):
     """Stands for a stream that cannot be tapped: the same attributes and ``isinstance``, observed when iterated."""
 
     def __init__(self, stream: Any, call: Call) -> None:
@@ -240,7 +246,7 @@ class StreamProxy(wrapt.ObjectProxy):
         return self
 
 
-class AsyncStreamProxy(wrapt.ObjectProxy):
+class AsyncStreamProxy(Proxy):
     """The same for an asynchronous stream."""
 
     def __init__(self, stream: Any, call: Call) -> None:
@@ -257,5 +263,5 @@ class AsyncStreamProxy(wrapt.ObjectProxy):
         await self.__wrapped__.__aenter__()
         return self
 
-    async def __aexit__(self, *error: Any) -> Any:
+    async def __aexit__(self, *error: object) -> Any:
         return await self.__wrapped__.__aexit__(*error)

@@ -2,4 +2,4 @@
 
 from importlib.metadata import version
 
-VERSION = version("streamspan")
+__version__ = version("streamspan")

@@ -67,7 +67,7 @@ def extras(value: Any) -> dict[str, Any]:
 
 
 def request_attributes(body: Mapping[str, Any], names: Mapping[str, tuple[str, Callable[[Any], Any]]]) -> Attributes:
-    """The attributes that a request sets, by a table of body key -> (attribute, conversion); what does not convert is left out."""
+    """What a request sets, by a table of body key -> (attribute, conversion); what does not convert is left out."""
     attributes: Attributes = {}
     for key, (attribute, convert) in names.items():
         if (value := body.get(key)) is not None:

@@ -16,34 +16,18 @@ def read(event: Any, into: Sink) -> None:
     """Reads one event of a stream, or a whole ``message``."""
     try:
         top = event.__dict__
-    except AttributeError:
+        kind = top["type"]
+    except (AttributeError, KeyError):
         top = fields(event)
-    match top.get("type"):
-        case "content_block_delta":
-            try:
-                delta = top["delta"].__dict__
-            except AttributeError:
-                delta = fields(top["delta"])
-            if delta.get("type") == "text_delta":
-                into.text(0, delta["text"])
-            else:
-                _read_delta(top.get("index") or 0, delta, into)
-        case "content_block_start":
-            _read_block(top.get("index") or 0, fields(top.get("content_block")), into, begins=True)
-        case "message_delta":
-            _read_message_delta(top, into)
-        case "message_start":
-            _read_message(fields(top.get("message")), into, begins=True)
-        case "message_stop":
-            into.done()
-        case "message":
-            _read_message(top, into, begins=False)
-            into.done()
-        case "error":
-            error = fields(top.get("error"))
-            into.error(str(error.get("type") or "error"), str(error.get("message") or ""))
-        case _:
-            pass  # content_block_stop, ping, and what is not invented yet
+        kind = top.get("type")
+    if kind == "content_block_delta":
+        delta = fields(top.get("delta"))
+        if delta.get("type") == "text_delta":
+            into.text(0, delta.get("text") or "")
+        else:
+            _read_delta(top.get("index") or 0, delta, into)
+    elif reader := _READERS.get(kind or ""):
+        reader(top, into)
 
 
 def _read_delta(index: int, delta: dict[str, Any], into: Sink) -> None:
@@ -56,23 +40,56 @@ def _read_delta(index: int, delta: dict[str, Any], into: Sink) -> None:
             pass  # signature_delta, citations_delta: nothing that the model says
 
 
-def _read_message(message: dict[str, Any], into: Sink, *, begins: bool) -> None:
-    """A message: whole, or (``begins``) the head of one whose blocks follow."""
+def _read_message_start(event: dict[str, Any], into: Sink) -> None:
+    message = fields(event.get("message"))
+    _read_content(message, into)
+    usage = read_usage(fields(message.get("usage")))
+    usage.output_tokens = None  # a placeholder: counting starts with message_delta
+    into.usage(usage)
+
+
+def _read_message(message: dict[str, Any], into: Sink) -> None:
+    _read_content(message, into)
+    into.usage(read_usage(fields(message.get("usage"))))
+    into.done()
+
+
+def _read_content(message: dict[str, Any], into: Sink) -> None:
     into.identity(message.get("id"), message.get("model"))
     for index, block in enumerate(sequence(message.get("content"))):
         _read_block(index, fields(block), into, begins=False)
     if reason := message.get("stop_reason"):
         into.finish(0, reason)
-    usage = read_usage(fields(message.get("usage")))
-    if begins:
-        usage.output_tokens = None  # a placeholder: counting starts with message_delta
-    into.usage(usage)
 
 
 def _read_message_delta(event: dict[str, Any], into: Sink) -> None:
     if reason := fields(event.get("delta")).get("stop_reason"):
         into.finish(0, reason)
     into.usage(read_usage(fields(event.get("usage"))))
+
+
+def _read_block_start(event: dict[str, Any], into: Sink) -> None:
+    _read_block(event.get("index") or 0, fields(event.get("content_block")), into, begins=True)
+
+
+def _read_message_stop(event: dict[str, Any], into: Sink) -> None:  # noqa: ARG001 - it says nothing but that it is there
+    into.done()
+
+
+def _read_error(event: dict[str, Any], into: Sink) -> None:
+    error = fields(event.get("error"))
+    into.error(str(error.get("type") or "error"), str(error.get("message") or ""))
+
+
+_READERS = {
+    "message_start": _read_message_start,
+    "content_block_start": _read_block_start,
+    "message_delta": _read_message_delta,
+    "message_stop": _read_message_stop,
+    "message": _read_message,
+    "error": _read_error,
+}
+"""By event type; content_block_stop, ping and what is not invented yet say nothing."""
 
 
 def _read_block(index: int, block: dict[str, Any], into: Sink, *, begins: bool) -> None:
@@ -97,14 +114,16 @@ def _read_block(index: int, block: dict[str, Any], into: Sink, *, begins: bool) 
 def _server_part(kind: str, block: dict[str, Any]) -> dict[str, Any]:
     if "tool_use_id" not in block:
         return {"type": kind}  # redacted_thinking and the like: opaque to us
-    content = block.get("content")
-    response = {"type": kind, "content": [_result(item) for item in content] if isinstance(content, list) else _result(content)}
+    content: Any = block.get("content")
+    shown = [_result(item) for item in sequence(content)] if isinstance(content, list) else _result(content)
+    response = {"type": kind, "content": shown}
     return {"type": "server_tool_call_response", "id": block["tool_use_id"], "server_tool_call_response": response}
 
 
 def _result(item: Any) -> Any:
     """One result without what is encrypted for the model only, such as the text of a web page."""
-    return {key: value for key, value in fields(item).items() if not key.startswith("encrypted") and value is not None} or item
+    kept = {key: value for key, value in fields(item).items() if value is not None and not key.startswith("encrypted")}
+    return kept or item
 
 
 def read_usage(usage: dict[str, Any]) -> Usage:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextvars import Token
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter, time_ns
 from typing import Any
 
@@ -85,8 +86,8 @@ def _wrap(sdk: Sdk) -> None:
     module: Any = sys.modules[sdk.module]
     if isinstance(module.SyncAPIClient.__dict__["request"], wrapt.FunctionWrapper):
         return
-    wrapt.wrap_function_wrapper(module, "SyncAPIClient.request", lambda *call: _request(sdk, *call))
-    wrapt.wrap_function_wrapper(module, "AsyncAPIClient.request", lambda *call: _request_async(sdk, *call))
+    wrapt.wrap_function_wrapper(module, "SyncAPIClient.request", partial(_request, sdk))
+    wrapt.wrap_function_wrapper(module, "AsyncAPIClient.request", partial(_request_async, sdk))
     for name, wrapper in sdk.extra_patches.items():
         if hasattr(module, name):
             wrapt.wrap_function_wrapper(module, name, wrapper)
@@ -200,7 +201,7 @@ def _observe(result: Any, call: Call) -> Any:
 
 
 def _is_raw(result: Any) -> bool:
-    return hasattr(type(result), "http_response") or "http_response" in getattr(result, "__dict__", ())
+    return hasattr(result.__class__, "http_response") or "http_response" in getattr(result, "__dict__", ())
 
 
 def _read_text(text: str, call: Call) -> str:
@@ -238,7 +239,7 @@ def _shadow_parse(raw: Any, body: Body, call: Call) -> Callable[..., Any]:
     @guard("observing a parsed response")
     def tap(parsed: Any) -> Any:
         raw.__dict__.pop("parse", None)
-        if not hasattr(type(parsed), "__stream__"):
+        if not hasattr(parsed.__class__, "__stream__"):
             return parsed
         body.parsed = True
         return tap_stream(parsed, call)
