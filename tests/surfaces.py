@@ -1,0 +1,152 @@
+"""The ways into the SDKs, sync and async, behind one set of verbs: so that one test body serves them all.
+
+The verbs are coroutines throughout; those of a sync client block the loop, which does no harm here: the server has threads.
+"""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anthropic
+import openai
+from loopback import Loopback, Tool, anthropic_error, anthropic_events, anthropic_whole, openai_chunks, openai_error, openai_whole, sse
+
+QUESTION = "Tell me about Lima."
+MESSAGES: list[Any] = [{"role": "user", "content": QUESTION}]
+
+
+class Surface:
+    """One SDK, sync or async."""
+
+    sdk: str
+    is_async: bool
+
+    def __init__(self, *, is_async: bool) -> None:
+        self.is_async = is_async
+
+    def __repr__(self) -> str:
+        return f"{self.sdk}-{'async' if self.is_async else 'sync'}"
+
+    def client(self, server: Loopback, **options: Any) -> Any:
+        """A client of the server that does not retry."""
+        raise NotImplementedError
+
+    def wire(self, texts: Iterable[str], **options: Any) -> list[bytes]:
+        """The events of a streamed answer."""
+        raise NotImplementedError
+
+    def call(self, client: Any) -> tuple[Any, dict[str, Any]]:
+        """The resource with ``create``, and its arguments."""
+        raise NotImplementedError
+
+    def helper(self, client: Any) -> Any:
+        """The SDK's ``stream()`` manager, to be entered."""
+        raise NotImplementedError
+
+    async def create(self, client: Any, *, via: str = "", **options: Any) -> Any:
+        """``create``; ``via`` names ``with_raw_response`` or ``with_streaming_response``, whose manager is returned unentered."""
+        resource, arguments = self.call(client)
+        create = getattr(resource, via).create if via else resource.create
+        result = create(**{**arguments, **options})
+        return await result if self.is_async and via != "with_streaming_response" else result
+
+    async def open(self, client: Any, **options: Any) -> Any:
+        """``create(stream=True)``."""
+        return await self.create(client, stream=True, **options)
+
+    async def take(self, stream: Any, count: int | None = None) -> list[Any]:
+        """Reads in a ``for`` loop, and breaks out of it after ``count``."""
+        taken: list[Any] = []
+        if self.is_async:
+            async for chunk in stream:
+                taken.append(chunk)
+                if len(taken) == count:
+                    break
+        else:
+            for chunk in stream:
+                taken.append(chunk)
+                if len(taken) == count:
+                    break
+        return taken
+
+    async def next(self, stream: Any) -> Any:
+        """One chunk, without a loop; ``None`` at the end."""
+        return await anext(stream, None) if self.is_async else next(stream, None)
+
+    async def close(self, stream: Any) -> None:
+        """``close()``."""
+        closing = stream.close()
+        if self.is_async:
+            await closing
+
+    async def parse(self, raw: Any) -> Any:
+        """``raw.parse()``, which is a coroutine on some."""
+        parsed = raw.parse()
+        return await parsed if hasattr(parsed, "__await__") else parsed
+
+    @asynccontextmanager
+    async def within(self, manager: Any) -> AsyncIterator[Any]:
+        """``with manager``, or ``async with``."""
+        if self.is_async:
+            async with manager as entered:
+                yield entered
+        else:
+            with manager as entered:
+                yield entered
+
+
+class OpenAISurface(Surface):
+    """OpenAI chat completions."""
+
+    sdk = "openai"
+    model = "gpt-4o-mini"
+    stream_types = (openai.Stream, openai.AsyncStream)
+    reasons = ("stop",)
+    error_event = sse(None, openai_error("the server had an error", kind="server_error", code="overloaded"))
+    error_code = "overloaded"
+
+    def client(self, server: Loopback, **options: Any) -> Any:  # noqa: D102
+        kind = openai.AsyncOpenAI if self.is_async else openai.OpenAI
+        return kind(**{"base_url": f"{server.url}/v1", "api_key": "none", "max_retries": 0, **options})
+
+    def wire(self, texts: Iterable[str], *, terminal: bool = True, **options: Any) -> list[bytes]:  # noqa: D102
+        return openai_chunks(texts, **{**({} if terminal else {"finish": None, "done": False}), **options})
+
+    def whole(self, text: str, **options: Any) -> dict[str, Any]:  # noqa: D102
+        return openai_whole(text, **options)
+
+    def call(self, client: Any) -> tuple[Any, dict[str, Any]]:  # noqa: D102
+        return client.chat.completions, {"model": self.model, "messages": MESSAGES}
+
+    def helper(self, client: Any) -> Any:  # noqa: D102
+        return client.chat.completions.stream(model=self.model, messages=MESSAGES)
+
+
+class AnthropicSurface(Surface):
+    """Anthropic messages."""
+
+    sdk = "anthropic"
+    model = "claude-haiku-4-5"
+    stream_types = (anthropic.Stream, anthropic.AsyncStream)
+    reasons = ("end_turn",)
+    error_event = sse("error", anthropic_error())
+    error_code = "overloaded_error"
+
+    def client(self, server: Loopback, **options: Any) -> Any:  # noqa: D102
+        kind = anthropic.AsyncAnthropic if self.is_async else anthropic.Anthropic
+        return kind(**{"base_url": server.url, "api_key": "none", "max_retries": 0, **options})
+
+    def wire(self, texts: Iterable[str], *, terminal: bool = True, **options: Any) -> list[bytes]:  # noqa: D102
+        return anthropic_events(texts, **{**({} if terminal else {"stop_reason": None, "stop": False}), **options})
+
+    def whole(self, text: str, **options: Any) -> dict[str, Any]:  # noqa: D102
+        return anthropic_whole(text, **options)
+
+    def call(self, client: Any) -> tuple[Any, dict[str, Any]]:  # noqa: D102
+        return client.messages, {"model": self.model, "messages": MESSAGES, "max_tokens": 100}
+
+    def helper(self, client: Any) -> Any:  # noqa: D102
+        return client.messages.stream(model=self.model, messages=MESSAGES, max_tokens=100)
+
+
+SURFACES = [kind(is_async=is_async) for kind in (OpenAISurface, AnthropicSurface) for is_async in (False, True)]
