@@ -76,3 +76,9 @@ def observed(recorder: Recorder, request: pytest.FixtureRequest) -> Iterator[Rec
     gc.collect()
     live.settle()
     assert len(recorder.ended) == len(recorder.started), "a span was left open or ended twice"
+
+
+def pytest_collection_finish() -> None:
+    """Leaves all that is imported out of later collections: tests collect often, and the SDKs are half a million objects."""
+    gc.collect()
+    gc.freeze()
