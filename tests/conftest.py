@@ -16,7 +16,15 @@ from streamspan import live
 
 os.environ["STREAMSPAN_RAISE_ERRORS"] = "1"  # also for the programs that tests start
 os.environ["ANTHROPIC_OPEN_TELEMETRY"] = "false"
-for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+for name in (
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "OPENAI_BASE_URL",
+    "ANTHROPIC_BASE_URL",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+):
     os.environ.pop(name, None)
 
 

@@ -3,13 +3,23 @@
 The verbs are coroutines throughout; those of a sync client block the loop, which does no harm here: the server has threads.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anthropic
 import openai
-from loopback import Loopback, Tool, anthropic_error, anthropic_events, anthropic_whole, openai_chunks, openai_error, openai_whole, sse
+
+from loopback import (
+    Loopback,
+    anthropic_error,
+    anthropic_events,
+    anthropic_whole,
+    openai_chunks,
+    openai_error,
+    openai_whole,
+    sse,
+)
 
 QUESTION = "Tell me about Lima."
 MESSAGES: list[Any] = [{"role": "user", "content": QUESTION}]
@@ -19,7 +29,14 @@ class Surface:
     """One SDK, sync or async."""
 
     sdk: str
+    model: str
     is_async: bool
+    stream_types: tuple[type[Any], type[Any]]
+    """The SDK's own classes of streams, sync and async."""
+    reasons: tuple[str, ...]
+    """The finish reasons of a complete answer."""
+    error_event: bytes
+    error_code: str
 
     def __init__(self, *, is_async: bool) -> None:
         self.is_async = is_async
@@ -33,6 +50,10 @@ class Surface:
 
     def wire(self, texts: Iterable[str], **options: Any) -> list[bytes]:
         """The events of a streamed answer."""
+        raise NotImplementedError
+
+    def whole(self, text: str, **options: Any) -> dict[str, Any]:
+        """An answer that is not streamed."""
         raise NotImplementedError
 
     def call(self, client: Any) -> tuple[Any, dict[str, Any]]:
@@ -85,7 +106,7 @@ class Surface:
         return await parsed if hasattr(parsed, "__await__") else parsed
 
     @asynccontextmanager
-    async def within(self, manager: Any) -> AsyncIterator[Any]:
+    async def within(self, manager: Any) -> AsyncGenerator[Any]:
         """``with manager``, or ``async with``."""
         if self.is_async:
             async with manager as entered:
@@ -93,6 +114,11 @@ class Surface:
         else:
             with manager as entered:
                 yield entered
+
+
+def open_client(kind: Any, http: Any, url: str, options: dict[str, Any]) -> Any:
+    """An SDK client that neither retries nor loads certificates, which takes longer than most tests."""
+    return kind(**{"base_url": url, "api_key": "none", "max_retries": 0, "http_client": http(verify=False), **options})
 
 
 class OpenAISurface(Surface):
@@ -105,20 +131,23 @@ class OpenAISurface(Surface):
     error_event = sse(None, openai_error("the server had an error", kind="server_error", code="overloaded"))
     error_code = "overloaded"
 
-    def client(self, server: Loopback, **options: Any) -> Any:  # noqa: D102
-        kind = openai.AsyncOpenAI if self.is_async else openai.OpenAI
-        return kind(**{"base_url": f"{server.url}/v1", "api_key": "none", "max_retries": 0, **options})
+    def client(self, server: Loopback, **options: Any) -> Any:
+        kind, http = (
+            (openai.AsyncOpenAI, openai.DefaultAsyncHttpxClient) if self.is_async else (openai.OpenAI, openai.DefaultHttpxClient)
+        )
+        return open_client(kind, http, f"{server.url}/v1", options)
 
-    def wire(self, texts: Iterable[str], *, terminal: bool = True, **options: Any) -> list[bytes]:  # noqa: D102
-        return openai_chunks(texts, **{**({} if terminal else {"finish": None, "done": False}), **options})
+    def wire(self, texts: Iterable[str], *, terminal: bool = True, **options: Any) -> list[bytes]:
+        unfinished: dict[str, Any] = {} if terminal else {"finish": None, "done": False}
+        return openai_chunks(texts, **{**unfinished, **options})
 
-    def whole(self, text: str, **options: Any) -> dict[str, Any]:  # noqa: D102
+    def whole(self, text: str, **options: Any) -> dict[str, Any]:
         return openai_whole(text, **options)
 
-    def call(self, client: Any) -> tuple[Any, dict[str, Any]]:  # noqa: D102
+    def call(self, client: Any) -> tuple[Any, dict[str, Any]]:
         return client.chat.completions, {"model": self.model, "messages": MESSAGES}
 
-    def helper(self, client: Any) -> Any:  # noqa: D102
+    def helper(self, client: Any) -> Any:
         return client.chat.completions.stream(model=self.model, messages=MESSAGES)
 
 
@@ -132,20 +161,25 @@ class AnthropicSurface(Surface):
     error_event = sse("error", anthropic_error())
     error_code = "overloaded_error"
 
-    def client(self, server: Loopback, **options: Any) -> Any:  # noqa: D102
-        kind = anthropic.AsyncAnthropic if self.is_async else anthropic.Anthropic
-        return kind(**{"base_url": server.url, "api_key": "none", "max_retries": 0, **options})
+    def client(self, server: Loopback, **options: Any) -> Any:
+        kind, http = (
+            (anthropic.AsyncAnthropic, anthropic.DefaultAsyncHttpxClient)
+            if self.is_async
+            else (anthropic.Anthropic, anthropic.DefaultHttpxClient)
+        )
+        return open_client(kind, http, server.url, options)
 
-    def wire(self, texts: Iterable[str], *, terminal: bool = True, **options: Any) -> list[bytes]:  # noqa: D102
-        return anthropic_events(texts, **{**({} if terminal else {"stop_reason": None, "stop": False}), **options})
+    def wire(self, texts: Iterable[str], *, terminal: bool = True, **options: Any) -> list[bytes]:
+        unfinished: dict[str, Any] = {} if terminal else {"stop_reason": None, "stop": False}
+        return anthropic_events(texts, **{**unfinished, **options})
 
-    def whole(self, text: str, **options: Any) -> dict[str, Any]:  # noqa: D102
+    def whole(self, text: str, **options: Any) -> dict[str, Any]:
         return anthropic_whole(text, **options)
 
-    def call(self, client: Any) -> tuple[Any, dict[str, Any]]:  # noqa: D102
+    def call(self, client: Any) -> tuple[Any, dict[str, Any]]:
         return client.messages, {"model": self.model, "messages": MESSAGES, "max_tokens": 100}
 
-    def helper(self, client: Any) -> Any:  # noqa: D102
+    def helper(self, client: Any) -> Any:
         return client.messages.stream(model=self.model, messages=MESSAGES, max_tokens=100)
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from conftest import Recorder
-from loopback import CUT, Loopback, Piece, Reply
 from opentelemetry import trace
 from opentelemetry.trace import StatusCode
+
+from conftest import Recorder
+from loopback import CUT, Loopback, Piece, Reply
 from surfaces import SURFACES, Surface
 
 TEXTS = ["Lima ", "is ", "the ", "capital ", "of ", "Peru."]
@@ -288,7 +289,7 @@ async def run(way: Way, surface: Surface) -> BaseException | None:
         client = surface.client(server)
         try:
             await way.act(surface, client)
-        except BaseException as error:  # noqa: BLE001 - it is what we want to see
+        except BaseException as error:
             raised: BaseException | None = error.with_traceback(None)
         else:
             raised = None

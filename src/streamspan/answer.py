@@ -178,8 +178,8 @@ class Answer:
         self.reported.update(usage)
 
     def identity(self, response_id: str | None, model: str | None) -> None:  # noqa: D102
-        self.response_id = self.response_id or response_id
-        self.model = self.model or model
+        self.response_id = self.response_id or response_id or None
+        self.model = self.model or model or None
 
     def attribute(self, key: str, value: str) -> None:  # noqa: D102
         self.attributes[key] = value

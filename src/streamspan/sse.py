@@ -54,6 +54,7 @@ class EventDecoder:
     def __init__(self) -> None:
         self._rest = ""
         self._data: list[str] = []
+        self._name = ""
 
     def feed(self, text: str) -> Iterator[Any]:
         """The JSON of each event that ``text`` completes; ``[DONE]`` and what is no JSON is left out."""
@@ -61,9 +62,12 @@ class EventDecoder:
         for line in lines:
             if line.startswith("data:"):
                 self._data.append(line[5:].removeprefix(" "))
+            elif line.startswith("event:"):
+                self._name = line[6:].strip()
             elif not line and self._data:
                 event, self._data = _parse("\n".join(self._data)), []
-                if event is not None:
+                name, self._name = self._name, ""
+                if event is not None and name != "ping":  # which the SDK swallows, too
                     yield event
 
 

@@ -19,7 +19,7 @@ def read(chunk: Any, into: Sink) -> None:
     except AttributeError:
         top = fields(chunk)
     choices = top.get("choices")
-    if not choices and (error := fields(top.get("error") or extras(chunk).get("error"))):
+    if (not choices or type(chunk) is dict) and (error := fields(top.get("error") or extras(chunk).get("error"))):
         into.error(str(error.get("code") or error.get("type") or "error"), str(error.get("message") or ""))
     for choice in choices or ():
         try:
@@ -31,18 +31,20 @@ def read(chunk: Any, into: Sink) -> None:
             delta = state.get("delta") or state.get("message")
             said = fields(delta)
         index = state.get("index") or 0
-        if content := said.get("content"):
+        content = said.get("content")
+        if content and type(content) is str:
             into.text(index, content)
         else:
             _read_reasoning(index, extras(delta), into)
+            _read_parts(index, content, into)
         if said.get("tool_calls") or said.get("function_call") or said.get("refusal"):
             _read_rest(index, said, into)
         if reason := state.get("finish_reason"):
             into.finish(index, reason)
+            _read_groq_usage(extras(chunk), into)
     if (usage := top.get("usage")) is not None:
         into.usage(read_usage(fields(usage), extras(usage)))
-        into.identity(top.get("id"), top.get("model"))
-    if into.response_id is None:
+    if not into.response_id:  # every chunk repeats it; Azure's first has an empty one
         _read_head(top, into)
 
 
@@ -50,6 +52,16 @@ def _read_reasoning(index: int, extra: dict[str, Any], into: Sink) -> None:
     thought = extra.get("reasoning_content") or extra.get("reasoning")
     if thought and isinstance(thought, str):
         into.reasoning(index, thought)
+
+
+def _read_parts(index: int, content: Any, into: Sink) -> None:
+    """Content that comes as a list of parts, as some compatible servers send it (Mistral's thinking models)."""
+    for part in sequence(content):
+        piece = fields(part)
+        if isinstance(text := piece.get("text"), str):
+            into.text(index, text)
+        for thought in sequence(piece.get("thinking")):
+            into.reasoning(index, str(fields(thought).get("text") or ""))
 
 
 def _read_rest(index: int, said: dict[str, Any], into: Sink) -> None:
@@ -78,7 +90,7 @@ def _read_tool_call(index: int, call: dict[str, Any], into: Sink, position: int 
 def _read_head(top: dict[str, Any], into: Sink) -> None:
     into.identity(top.get("id"), top.get("model"))
     for key, attribute in _RESPONSE.items():
-        if isinstance(value := top.get(key), str):
+        if (value := top.get(key)) and isinstance(value, str):
             into.attribute(attribute, value)
 
 
@@ -86,6 +98,12 @@ _RESPONSE = {
     "service_tier": semconv.OPENAI_RESPONSE_SERVICE_TIER,
     "system_fingerprint": semconv.OPENAI_RESPONSE_SYSTEM_FINGERPRINT,
 }
+
+
+def _read_groq_usage(extra: dict[str, Any], into: Sink) -> None:
+    """Groq reports a stream's usage beside the last finish reason, under a name of its own."""
+    if usage := fields(fields(extra.get("x_groq")).get("usage")):
+        into.usage(read_usage(usage, usage))
 
 
 def read_usage(usage: dict[str, Any], extra: dict[str, Any]) -> Usage:

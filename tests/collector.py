@@ -1,0 +1,168 @@
+"""An OTLP/HTTP receiver on loopback, to test what really leaves the process."""
+
+import gzip
+import threading
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Final, Self, TypedDict
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+_TICK: Final = 0.01
+
+
+class Event(TypedDict):
+    """One event of a span; the time is in nanoseconds since 1970."""
+
+    name: str
+    attributes: dict[str, Any]
+    time: int
+
+
+class SpanRecord(TypedDict):
+    """One span in plain Python: ids in hex ("" where there is no parent), times in nanoseconds, lists as tuples."""
+
+    name: str
+    kind: str
+    status: str
+    status_message: str
+    attributes: dict[str, Any]
+    events: list[Event]
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    start: int
+    end: int
+    scope: str
+    scope_version: str
+    resource: dict[str, Any]
+
+
+class Collector:
+    """The receiver; it listens while its ``with`` block runs. Other signals than traces are answered 404, as Jaeger does."""
+
+    def __init__(self) -> None:
+        self._arrived = threading.Condition()
+        self._spans: list[SpanRecord] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self.receive))
+        self._server.daemon_threads = False  # server_close() joins them
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_TICK,), name="collector", daemon=True)
+
+    @property
+    def endpoint(self) -> str:
+        """The value for OTEL_EXPORTER_OTLP_ENDPOINT."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def traces_endpoint(self) -> str:
+        """The value for an exporter's ``endpoint`` argument."""
+        return f"{self.endpoint}/v1/traces"
+
+    def spans(self) -> list[SpanRecord]:
+        """The spans received so far, in their order of arrival."""
+        with self._arrived:
+            return list(self._spans)
+
+    def wait_for(self, count: int, timeout: float = 10.0) -> list[SpanRecord]:
+        """The spans once there are at least ``count``; raises TimeoutError when they do not come."""
+        deadline = time.monotonic() + timeout
+        with self._arrived:
+            while len(self._spans) < count:
+                if not self._arrived.wait(deadline - time.monotonic()):
+                    message = f"{len(self._spans)} spans arrived within {timeout} s, not {count}"
+                    raise TimeoutError(message)
+            return list(self._spans)
+
+    def receive(self, body: bytes) -> None:
+        """Takes in one export request."""
+        received = decode(ExportTraceServiceRequest.FromString(body))
+        with self._arrived:
+            self._spans.extend(received)
+            self._arrived.notify_all()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request per connection (HTTP/1.0), so that no handler waits for a next one when the server closes."""
+
+    def __init__(self, receive: Callable[[bytes], None], *arguments: Any) -> None:
+        self._receive = receive
+        super().__init__(*arguments)  # answers the request
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if self.headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
+        if self.path != "/v1/traces":
+            self._reply(404, b"")
+            return
+        self._receive(body)
+        self._reply(200, ExportTraceServiceResponse().SerializeToString())
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+        """Says nothing: the test's output is the test's."""
+
+    def _reply(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-type", "application/x-protobuf")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def decode(request: ExportTraceServiceRequest) -> list[SpanRecord]:
+    """Every span of an export request."""
+    return [
+        _record(span, scoped.scope.name, scoped.scope.version, traced.resource)
+        for traced in request.resource_spans
+        for scoped in traced.scope_spans
+        for span in scoped.spans
+    ]
+
+
+def _record(span: Span, scope: str, scope_version: str, resource: Resource) -> SpanRecord:
+    return {
+        "name": span.name,
+        "kind": Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_"),
+        "status": Status.StatusCode.Name(span.status.code).removeprefix("STATUS_CODE_"),
+        "status_message": span.status.message,
+        "attributes": _attributes(span.attributes),
+        "events": [{"name": e.name, "attributes": _attributes(e.attributes), "time": e.time_unix_nano} for e in span.events],
+        "trace_id": span.trace_id.hex(),
+        "span_id": span.span_id.hex(),
+        "parent_span_id": span.parent_span_id.hex(),
+        "start": span.start_time_unix_nano,
+        "end": span.end_time_unix_nano,
+        "scope": scope,
+        "scope_version": scope_version,
+        "resource": _attributes(resource.attributes),
+    }
+
+
+def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
+    return {pair.key: _value(pair.value) for pair in pairs}
+
+
+def _value(value: AnyValue) -> Any:
+    kind = value.WhichOneof("value")
+    if kind is None:
+        return None
+    if kind == "array_value":
+        return tuple(_value(item) for item in value.array_value.values)
+    if kind == "kvlist_value":
+        return _attributes(value.kvlist_value.values)
+    return getattr(value, kind)

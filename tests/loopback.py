@@ -1,0 +1,458 @@
+"""A provider on loopback: an HTTP/1.1 server that answers as its script says, and the wire formats real providers speak.
+
+with Loopback(Reply(body=openai_chunks(["Hel", "lo"]))) as server:
+    client = OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0)
+"""
+
+import enum
+import functools
+import http.client
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, BinaryIO, Final, NamedTuple, Self, TypeAlias
+
+WAIT_LIMIT: Final = 10.0
+"""Seconds after which a body goes on although its event was never set: a broken test fails, it does not hang."""
+
+_TICK: Final = 0.005
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+
+
+class Cut(enum.Enum):
+    """The connection ends here, in the middle of the body: no terminating chunk."""
+
+    FIN = enum.auto()
+    """Closed; the client still gets every byte sent before."""
+    RST = enum.auto()
+    """Reset; bytes that the client has not read yet may be lost."""
+
+
+CUT: Final = Cut.FIN
+RESET: Final = Cut.RST
+
+Piece: TypeAlias = bytes | float | Cut | threading.Event
+"""Bytes are one chunk of a chunked body, a float is a pause in seconds, an event a pause until the test sets it."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it arrived; header names are lower-case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer: ``bytes`` go out whole with a content-length, pieces as a chunked body, one chunk each."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes | Iterable[Piece] = b""
+
+    @classmethod
+    def of(cls, data: Any, status: int = 200, **headers: str) -> Self:
+        """A whole JSON answer; ``request_id="r"`` is sent as the header ``request-id: r``."""
+        return cls(status, {name.replace("_", "-"): value for name, value in headers.items()}, _json(data))
+
+
+Script: TypeAlias = Reply | Sequence[Reply] | Callable[[Request], Reply]
+"""One reply for every request, or one per request in their order, or a function that decides."""
+
+
+class Loopback:
+    """The server; it listens while its ``with`` block runs and leaves neither threads nor sockets behind."""
+
+    def __init__(self, script: Script) -> None:
+        self._answer = _answerer(script)
+        self.requests: list[Request] = []
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._connections: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._acceptor = threading.Thread(target=self._accept, name="loopback-accept", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._listener.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a path and without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected now; one that left is noticed while a body pauses or at the next read."""
+        with self._lock:
+            return len(self._connections)
+
+    def wait_for_connections(self, count: int, timeout: float = WAIT_LIMIT) -> None:
+        """Returns once exactly ``count`` clients are connected; raises TimeoutError otherwise."""
+        deadline = time.monotonic() + timeout
+        while self.connections != count:
+            if time.monotonic() > deadline:
+                message = f"{self.connections} clients are connected, not {count}"
+                raise TimeoutError(message)
+            time.sleep(_TICK)
+
+    def __enter__(self) -> Self:
+        self._acceptor.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stopping.set()
+        socket.create_connection(("127.0.0.1", self.port)).close()  # wakes accept(), which no close() does on every system
+        self._acceptor.join()
+        self._listener.close()
+        with self._lock:
+            for connection in self._connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)  # wakes a blocked read or write
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        while True:
+            connection, _ = self._listener.accept()
+            if self._stopping.is_set():
+                connection.close()
+                return
+            thread = threading.Thread(target=self._serve, args=(connection,), name="loopback-serve", daemon=True)
+            with self._lock:
+                self._connections.add(connection)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            with connection, connection.makefile("rb") as file, suppress(OSError):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                while not self._stopping.is_set() and (request := _read(file)):
+                    with self._lock:
+                        self.requests.append(request)
+                    self._send(connection, self._answer(request))
+        finally:
+            with self._lock:
+                self._connections.discard(connection)
+
+    def _send(self, connection: socket.socket, reply: Reply) -> None:
+        if isinstance(reply.body, bytes):
+            length = str(len(reply.body))
+            connection.sendall(_head(reply, {"content-type": "application/json", "content-length": length}) + reply.body)
+            return
+        connection.sendall(_head(reply, {"content-type": "text/event-stream; charset=utf-8", "transfer-encoding": "chunked"}))
+        for piece in reply.body:
+            self._send_piece(connection, piece)
+        connection.sendall(b"0\r\n\r\n")
+
+    def _send_piece(self, connection: socket.socket, piece: Piece) -> None:
+        if isinstance(piece, bytes):
+            if piece:  # an empty chunk would end the body
+                connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
+        elif isinstance(piece, Cut):
+            if piece is Cut.RST:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            raise ConnectionAbortedError
+        elif isinstance(piece, threading.Event):
+            self._pause(connection, piece, WAIT_LIMIT)
+        else:
+            self._pause(connection, self._stopping, piece)
+
+    def _pause(self, connection: socket.socket, until: threading.Event, seconds: float) -> None:
+        """Returns when the event is set or the time is over; raises ConnectionError when the client or the server leaves."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0 and not until.wait(min(left, _TICK)):
+            if self._stopping.is_set() or _is_gone(connection):
+                raise ConnectionAbortedError
+
+
+def _answerer(script: Script) -> Callable[[Request], Reply]:
+    if isinstance(script, Reply):
+        return lambda _request: script
+    if callable(script):
+        return script
+    replies = iter(script)
+    spent = Reply.of({"error": {"message": "the script has no reply left", "type": "loopback", "code": "script_spent"}}, 418)
+    return lambda _request: next(replies, spent)
+
+
+def _read(file: BinaryIO) -> Request | None:
+    """The next request on the connection; None once the client has closed it."""
+    line = file.readline().split()
+    if not line:
+        return None
+    message = http.client.parse_headers(file)
+    headers = {name.lower(): value for name, value in message.items()}
+    body = file.read(int(headers.get("content-length", "0")))
+    return Request(line[0].decode(), line[1].decode(), headers, body)
+
+
+def _head(reply: Reply, defaults: Mapping[str, str]) -> bytes:
+    headers = {**defaults, **{name.lower(): value for name, value in reply.headers.items()}}
+    status = f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"
+    return "\r\n".join([status, *(f"{name}: {value}" for name, value in headers.items()), "", ""]).encode("latin-1")
+
+
+def _is_gone(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+
+
+# --- server-sent events ----------------------------------------------------------------------------------------------
+
+
+def sse(event: str | None, data: Any) -> bytes:
+    """One server-sent event; a string is sent as it is (``[DONE]``, broken JSON), everything else as JSON."""
+    name = b"" if event is None else b"event: %b\n" % event.encode()
+    return name + b"data: %b\n\n" % (data.encode() if isinstance(data, str) else _json(data))
+
+
+def _json(data: Any) -> bytes:
+    """Compact JSON in UTF-8, as providers send it; escaped only where a lone surrogate cannot be encoded."""
+    try:
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(data, separators=(",", ":")).encode()
+
+
+class Tool(NamedTuple):
+    """One tool call, of either provider; its arguments in the fragments that are streamed."""
+
+    name: str = "get_weather"
+    arguments: Sequence[str] = ('{"city":', '"Lima"}')
+    id: str = "call_1"
+
+
+# --- OpenAI chat completions -----------------------------------------------------------------------------------------
+
+DONE: Final = sse(None, "[DONE]")
+
+
+def openai_usage(prompt: int = 12, completion: int = 5, *, cached: int = 0, reasoning: int = 0) -> dict[str, Any]:
+    """A usage object; the prompt includes the cached tokens, the completion the reasoning tokens."""
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": cached, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": reasoning,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
+
+
+def openai_chunk(
+    delta: Mapping[str, Any] | None,
+    *,
+    index: int = 0,
+    finish: str | None = None,
+    model: str = "gpt-4o-mini",
+    id: str = "chatcmpl-1",  # noqa: A002 - its name on the wire
+    **extra: Any,
+) -> dict[str, Any]:
+    """One chunk with one choice; without a delta one with no choices. ``extra`` is added at its top level."""
+    choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
+    return {
+        "id": id,
+        "object": "chat.completion.chunk",
+        "created": 1760000000,
+        "model": model,
+        "service_tier": "default",
+        "system_fingerprint": "fp_1",
+        "choices": [] if delta is None else [choice],
+        **extra,
+    }
+
+
+def openai_chunks(
+    texts: Iterable[str] = (),
+    *,
+    model: str = "gpt-4o-mini",
+    finish: str | None = "stop",
+    usage: Mapping[str, Any] | None = None,
+    tool_calls: Sequence[Tool] = (),
+    reasoning: Iterable[str] = (),
+    n: int = 1,
+    done: bool = True,
+    id: str = "chatcmpl-1",  # noqa: A002
+) -> list[bytes]:
+    """A streamed chat completion: every choice says the same, piece by piece in turn.
+
+    With ``usage`` every chunk carries ``usage: null`` and an extra one without choices carries the numbers, which is what
+    ``include_usage`` gets. ``finish=None`` leaves the finish chunk out, ``done=False`` the terminal ``[DONE]``.
+    """
+    content = None if tool_calls else ""
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": content, "refusal": None}]
+    deltas += [{"reasoning_content": text} for text in reasoning]
+    deltas += [{"content": text} for text in texts]
+    deltas += [{"tool_calls": [call]} for position, tool in enumerate(tool_calls) for call in _openai_tool_deltas(position, tool)]
+    extra: dict[str, Any] = {} if usage is None else {"usage": None}
+    chunk = functools.partial(openai_chunk, model=model, id=id)
+    chunks = [chunk(delta, index=index, **extra) for delta in deltas for index in range(n)]
+    if finish is not None:
+        chunks += [chunk({}, index=index, finish=finish, **extra) for index in range(n)]
+    if usage is not None:
+        chunks.append(chunk(None, usage=dict(usage)))
+    return [sse(None, chunk) for chunk in chunks] + ([DONE] if done else [])
+
+
+def _openai_tool_deltas(position: int, tool: Tool) -> list[dict[str, Any]]:
+    start = {"index": position, "id": tool.id, "type": "function", "function": {"name": tool.name, "arguments": ""}}
+    return [start, *({"index": position, "function": {"arguments": fragment}} for fragment in tool.arguments)]
+
+
+def openai_whole(
+    text: str | None = "Hello",
+    *,
+    model: str = "gpt-4o-mini",
+    finish: str = "stop",
+    usage: Mapping[str, Any] | None = None,
+    tool_calls: Sequence[Tool] = (),
+    n: int = 1,
+    id: str = "chatcmpl-1",  # noqa: A002
+) -> dict[str, Any]:
+    """A whole chat completion; every choice says the same."""
+    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
+    if tool_calls:
+        message["tool_calls"] = [
+            {"id": tool.id, "type": "function", "function": {"name": tool.name, "arguments": "".join(tool.arguments)}}
+            for tool in tool_calls
+        ]
+    return {
+        "id": id,
+        "object": "chat.completion",
+        "created": 1760000000,
+        "model": model,
+        "choices": [{"index": index, "message": message, "logprobs": None, "finish_reason": finish} for index in range(n)],
+        "usage": openai_usage() if usage is None else dict(usage),
+        "service_tier": "default",
+        "system_fingerprint": "fp_1",
+    }
+
+
+def openai_error(message: str = "Server error", *, kind: str = "server_error", code: str | None = None) -> dict[str, Any]:
+    """An error body, whole or as an event in a stream."""
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+
+# --- Anthropic messages ----------------------------------------------------------------------------------------------
+
+
+def anthropic_usage(input: int = 12, output: int = 5, *, cache_read: int = 0, cache_creation: int = 0) -> dict[str, Any]:  # noqa: A002
+    """A usage object; the input does not include the cache tokens."""
+    return {
+        "input_tokens": input,
+        "cache_creation_input_tokens": cache_creation,
+        "cache_read_input_tokens": cache_read,
+        "cache_creation": {"ephemeral_5m_input_tokens": cache_creation, "ephemeral_1h_input_tokens": 0},
+        "output_tokens": output,
+        "service_tier": "standard",
+    }
+
+
+def anthropic_events(
+    texts: Iterable[str] = (),
+    *,
+    model: str = "claude-haiku-4-5",
+    thinking: Iterable[str] | None = None,
+    tool: Tool | None = None,
+    usage: Mapping[str, Any] | None = None,
+    stop_reason: str | None = "end_turn",
+    stop: bool = True,
+    id: str = "msg_1",  # noqa: A002
+) -> list[bytes]:
+    """A streamed message: its blocks in the order thinking, text, tool.
+
+    The usage is reported as real ones are: at the start with a placeholder for the output, at the end as a running total.
+    ``stop_reason=None`` leaves the last message_delta out, ``stop=False`` the terminal message_stop.
+    """
+    numbers = anthropic_usage() if usage is None else dict(usage)
+    started = anthropic_whole("", model=model, usage={**numbers, "output_tokens": 1}, id=id)
+    started |= {"content": [], "stop_reason": None}
+    events: list[dict[str, Any]] = [{"type": "message_start", "message": started}]
+    for index, (block, deltas) in enumerate(_anthropic_blocks(list(texts), thinking, tool)):
+        events.append({"type": "content_block_start", "index": index, "content_block": block})
+        if index == 0:
+            events.append({"type": "ping"})
+        events += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
+        events.append({"type": "content_block_stop", "index": index})
+    if stop_reason is not None:
+        total = {name: numbers[name] for name in _CUMULATIVE if name in numbers}
+        events.append({"type": "message_delta", "delta": {"stop_reason": stop_reason, "stop_sequence": None}, "usage": total})
+    if stop:
+        events.append({"type": "message_stop"})
+    return [sse(event["type"], event) for event in events]
+
+
+_CUMULATIVE: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+
+
+def _anthropic_blocks(
+    texts: list[str], thinking: Iterable[str] | None, tool: Tool | None
+) -> Iterable[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    if thinking is not None:
+        thoughts = [{"type": "thinking_delta", "thinking": text} for text in thinking]
+        yield {"type": "thinking", "thinking": "", "signature": ""}, [*thoughts, {"type": "signature_delta", "signature": "c2ln"}]
+    if texts:
+        yield {"type": "text", "text": ""}, [{"type": "text_delta", "text": text} for text in texts]
+    if tool is not None:
+        fragments = [{"type": "input_json_delta", "partial_json": text} for text in ("", *tool.arguments)]
+        yield {"type": "tool_use", "id": tool.id, "name": tool.name, "input": {}}, fragments
+
+
+def anthropic_whole(
+    text: str | None = "Hello",
+    *,
+    model: str = "claude-haiku-4-5",
+    thinking: str | None = None,
+    tool: Tool | None = None,
+    usage: Mapping[str, Any] | None = None,
+    stop_reason: str = "end_turn",
+    id: str = "msg_1",  # noqa: A002
+) -> dict[str, Any]:
+    """A whole message: its blocks in the order thinking, text, tool."""
+    content: list[dict[str, Any]] = []
+    if thinking is not None:
+        content.append({"type": "thinking", "thinking": thinking, "signature": "c2ln"})
+    if text is not None:
+        content.append({"type": "text", "text": text})
+    if tool is not None:
+        content.append({"type": "tool_use", "id": tool.id, "name": tool.name, "input": json.loads("".join(tool.arguments))})
+    return {
+        "id": id,
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": content,
+        "stop_reason": stop_reason,
+        "stop_sequence": None,
+        "usage": anthropic_usage() if usage is None else dict(usage),
+    }
+
+
+def anthropic_error(message: str = "Overloaded", *, kind: str = "overloaded_error") -> dict[str, Any]:
+    """An error body, whole or, in ``sse("error", ...)``, in the middle of a stream."""
+    return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"}

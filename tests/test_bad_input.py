@@ -1,0 +1,268 @@
+"""What providers and callers get wrong: the stream is untouched, and the span ends with what is known."""
+
+import json
+import logging
+import threading
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+import streamspan
+
+from conftest import Recorder
+from loopback import DONE, Loopback, Reply, openai_chunk, openai_chunks, openai_usage, sse
+from surfaces import SURFACES, AnthropicSurface, OpenAISurface, Surface
+
+
+def openai_body(*chunks: Any) -> list[bytes]:
+    """A stream with these odd chunks between two good ones."""
+    good = [
+        openai_chunk({"role": "assistant", "content": "a"}),
+        *chunks,
+        openai_chunk({"content": "b"}),
+        openai_chunk({}, finish="stop"),
+    ]
+    return [*(sse(None, chunk) for chunk in good), DONE]
+
+
+ODD_OPENAI = {
+    "null": openai_body(None),
+    "choices null": openai_body({**openai_chunk(None), "choices": None}),
+    "choices empty": openai_body(openai_chunk(None)),
+    "choice null": openai_body({**openai_chunk(None), "choices": [None]}),
+    "delta null": openai_body({**openai_chunk(None), "choices": [{"index": 0, "delta": None, "finish_reason": None}]}),
+    "no delta": openai_body({**openai_chunk(None), "choices": [{"index": 0}]}),
+    "index null": openai_body({**openai_chunk(None), "choices": [{"index": None, "delta": {"content": ""}}]}),
+    "a list": openai_body([1, 2]),
+    "a number": openai_body(7),
+    "unknown object": openai_body({"object": "ping", "type": "ping"}),
+    "tool calls null": openai_body(openai_chunk({"tool_calls": None})),
+    "usage of nulls": openai_body(
+        openai_chunk({}, usage={"prompt_tokens": None, "completion_tokens": None, "total_tokens": None})
+    ),
+    "usage everywhere": [
+        sse(None, {**json.loads(chunk[6:]), "usage": openai_usage(9, n)})
+        for n, chunk in enumerate(openai_chunks(["a", "b"], done=False))
+    ]
+    + [DONE],
+    "lone surrogate": openai_body(openai_chunk({"content": "\ud83d"})),
+    "surrogate pair in two": openai_body(openai_chunk({"content": "\ud83d"}), openai_chunk({"content": "\ude00"})),
+    "content of another type": openai_body(openai_chunk({"content": ["x"]})),
+    "empty": [DONE],
+}
+
+EVENTS = AnthropicSurface(is_async=False).wire(["a", "b"])
+ODD_ANTHROPIC = {
+    "unknown event": [*EVENTS[:4], sse("shrug", {"type": "shrug"}), *EVENTS[4:]],
+    "unknown delta": [*EVENTS[:4], sse("content_block_delta", {"type": "content_block_delta", "index": 0, "delta": {"type": "wave"}}), *EVENTS[4:]],
+    "delta null": [*EVENTS[:4], sse("content_block_delta", {"type": "content_block_delta", "index": 0, "delta": None}), *EVENTS[4:]],
+    "unknown block": [*EVENTS[:1], sse("content_block_start", {"type": "content_block_start", "index": 9, "content_block": {"type": "hologram"}}), *EVENTS[1:]],
+    "no usage": [sse("message_start", {"type": "message_start", "message": {"id": "m", "type": "message", "content": []}}), *EVENTS[1:]],
+    "message null": [sse("message_start", {"type": "message_start", "message": None}), *EVENTS[1:]],
+    "null": [*EVENTS[:4], sse("content_block_delta", None), *EVENTS[4:]],
+    "lone surrogate": [*EVENTS[:4], sse("content_block_delta", {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "\udfff"}}), *EVENTS[4:]],
+    "empty": [],
+}  # fmt: skip
+
+
+def cases() -> list[Any]:
+    return [
+        pytest.param(surface, body, id=f"{surface!r}-{name}")
+        for surface in SURFACES
+        for name, body in (ODD_OPENAI if isinstance(surface, OpenAISurface) else ODD_ANTHROPIC).items()
+    ]
+
+
+def fail(*_: object, **__: object) -> None:
+    raise ZeroDivisionError
+
+
+async def read(surface: Surface, body: list[bytes]) -> tuple[list[Any], str]:
+    """All chunks that the application gets, and what it sees raised."""
+    chunks: list[Any] = []
+    raised = ""
+    with Loopback(Reply(body=body)) as server:
+        client = surface.client(server)
+        stream = await surface.open(client)
+        try:
+            while True:
+                chunks.append(await stream.__anext__() if surface.is_async else next_or_stop(stream))
+        except (StopAsyncIteration, EndOfStreamError):
+            pass
+        except Exception as error:
+            raised = repr(error)
+        closing = client.close()
+        if surface.is_async:
+            await closing
+    return chunks, raised
+
+
+class EndOfStreamError(Exception):
+    """`StopIteration`, which cannot leave a coroutine."""
+
+
+def next_or_stop(stream: Any) -> Any:
+    try:
+        return next(stream)
+    except StopIteration:
+        raise EndOfStreamError from None
+
+
+@pytest.mark.parametrize(("surface", "body"), cases())
+async def test_odd_chunks(surface: Surface, body: list[bytes], recorder: Recorder) -> None:
+    """The application gets the same chunks, and the same exception if any, as without us; one span ends, and can be exported."""
+    bare = await read(surface, body)
+    streamspan.instrument(tracer_provider=recorder.provider)
+    watched = await read(surface, body)
+    streamspan.uninstrument()
+
+    assert [repr(chunk) for chunk in watched[0]] == [repr(chunk) for chunk in bare[0]]
+    assert watched[1] == bare[1]
+    for value in recorder.attributes().values():
+        str(value).encode()  # what UTF-8 cannot hold, protobuf refuses, and the whole batch with it
+
+
+@pytest.mark.parametrize("name", ["index null", "id missing", "id and index missing", "broken JSON", "dict arguments"])
+def test_odd_tool_deltas(name: str, observed: Recorder) -> None:
+    """Fragments of a tool call without index or id, or with broken JSON, are kept together and kept whole."""
+    head: dict[str, Any] = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}
+    tail: dict[str, Any] = {"index": 0, "function": {"arguments": '{"a":1}'}}
+    expected: dict[str, Any] = {"type": "tool_call", "id": "call_1", "name": "f", "arguments": {"a": 1}}
+    if name == "index null":
+        head["index"] = tail["index"] = None
+    elif name == "id missing":
+        del head["id"]
+        expected["id"] = None
+    elif name == "id and index missing":
+        del head["id"], head["index"], tail["index"]
+        expected["id"] = None
+    elif name == "broken JSON":
+        tail["function"]["arguments"] = expected["arguments"] = '{"a":'
+    else:
+        head["function"]["arguments"] = None
+    body = openai_body(openai_chunk({"tool_calls": [head]}), openai_chunk({"tool_calls": [tail]}))
+    surface = OpenAISurface(is_async=False)
+    with Loopback(Reply(body=body)) as server, surface.client(server) as client:
+        list(client.chat.completions.create(model="gpt-4o-mini", messages=[], stream=True))
+
+    (message,) = json.loads(str(observed.attributes()["gen_ai.output.messages"]))
+    assert [part for part in message["parts"] if part["type"] == "tool_call"] == [expected]
+
+
+def test_surrogate_pair_that_arrives_in_two_chunks_is_one_character(observed: Recorder) -> None:
+    """A character split between chunks is whole on the span."""
+    surface = OpenAISurface(is_async=False)
+    with Loopback(Reply(body=ODD_OPENAI["surrogate pair in two"])) as server, surface.client(server) as client:
+        list(client.chat.completions.create(model="gpt-4o-mini", messages=[], stream=True))
+
+    assert observed.attributes()["streamspan.preview"] == "a\U0001f600b"
+
+
+def test_caller_sends_nonsense(observed: Recorder) -> None:
+    """A request that the SDK or the provider refuses fails as it would without us, and has its span if it was sent."""
+    surface = OpenAISurface(is_async=False)
+    error = {"error": {"message": "bad", "type": "invalid_request_error", "code": None}}
+    with Loopback(Reply.of(error, 400)) as server, surface.client(server) as client, pytest.raises(openai.BadRequestError):
+        client.chat.completions.create(
+            model=None,  # pyright: ignore[reportArgumentType,reportCallIssue]
+            messages=[None, "x", {"role": None, "content": 5}],  # pyright: ignore[reportArgumentType]
+            temperature="hot",  # pyright: ignore[reportArgumentType]
+            n="two",  # pyright: ignore[reportArgumentType]
+            tools="hammer",  # pyright: ignore[reportArgumentType]
+        )
+
+    assert observed.attributes()["error.type"] == "invalid_request_error"
+    assert observed.span().name == "chat"
+
+
+def test_messages_given_as_generator_reach_the_provider(observed: Recorder) -> None:
+    """An iterator of messages is left for the SDK to read."""
+    surface = AnthropicSurface(is_async=False)
+    messages = ({"role": "user", "content": text} for text in ["one", "two"])
+    with Loopback(Reply.of(surface.whole("x"))) as server, surface.client(server) as client:
+        client.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=messages)
+        (request,) = server.requests
+
+    assert [message["content"] for message in request.json["messages"]] == ["one", "two"]
+    assert observed.attributes()["streamspan.outcome"] == "completed"
+
+
+@pytest.mark.parametrize("surface", SURFACES, ids=repr)
+async def test_a_defect_of_ours_stays_ours(
+    surface: Surface, observed: Recorder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When our reader raises on every chunk, the application reads on, the log has one entry, and the span ends."""
+    monkeypatch.delenv("STREAMSPAN_RAISE_ERRORS")
+    monkeypatch.setattr("streamspan.errors._reported", set[Any]())
+    monkeypatch.setattr("streamspan.answer.Answer.text", fail)
+    chunks, raised = await read(surface, surface.wire(["a", "b", "c"]))
+
+    assert len(chunks) > 3
+    assert not raised
+    assert observed.attributes()["streamspan.chunks"] == len(chunks)
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
+        "streamspan failed while reading a chunk; your program is not affected, this call's telemetry is"
+    ]
+
+
+@pytest.mark.parametrize(
+    "place", ["streamspan.call.Call.__init__", "streamspan.sdks.stainless.tap_stream", "streamspan.span.usage_attributes"]
+)
+@pytest.mark.parametrize("surface", SURFACES, ids=repr)
+async def test_a_defect_anywhere_stays_ours(
+    surface: Surface, place: str, observed: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When we fail at the start, at the tap or at the end of a call, the application gets all its chunks."""
+    bare = len((await read(surface, surface.wire(["a"])))[0])
+    observed.spans(1)
+    monkeypatch.delenv("STREAMSPAN_RAISE_ERRORS")
+    monkeypatch.setattr(place, fail)
+
+    chunks, raised = await read(surface, surface.wire(["a"]))
+
+    assert len(chunks) == bare
+    assert not raised
+    observed.started[:] = [span.name for span in observed.ended]  # a span that was begun and lost is the defect itself
+
+
+def test_two_threads_at_one_stream(observed: Recorder) -> None:
+    """A second thread that reads a stream at the same time gets the generator's own error, and the first reads to the end."""
+    hold = threading.Event()
+    surface = OpenAISurface(is_async=False)
+    events = surface.wire(["a", "b"])
+    with Loopback(Reply(body=[*events[:2], hold, *events[2:]])) as server, surface.client(server) as client:
+        stream = client.chat.completions.create(model="gpt-4o-mini", messages=[], stream=True)
+        next(stream)
+        next(stream)
+        reader = threading.Thread(target=list, args=(stream,))
+        reader.start()
+        while "already executing" not in (raised := _try_next(stream)):
+            assert not raised
+        hold.set()
+        reader.join()
+
+    assert observed.attributes()["streamspan.outcome"] == "completed"
+    assert observed.attributes()["streamspan.preview"] == "ab"
+
+
+def _try_next(stream: Any) -> str:
+    try:
+        next(stream)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def test_other_requests_are_let_through(observed: Recorder) -> None:
+    """What is no model call has no span: it is passed on untouched."""
+    with (
+        Loopback(Reply.of({"object": "list", "data": []})) as server,
+        openai.OpenAI(base_url=server.url, api_key="none") as client,
+        anthropic.Anthropic(base_url=server.url, api_key="none") as other,
+    ):
+        client.models.list()
+        other.models.list()
+
+    assert observed.spans(0) == []

@@ -1,0 +1,85 @@
+"""With both SDKs or with only one of them installed: what is there is observed, what is not is no error.
+
+The environments ``only-openai`` and ``only-anthropic`` of tox.toml run this file; nothing in it imports an SDK at the top.
+"""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import streamspan
+
+from collector import Collector
+from loopback import Loopback, Reply, Request, anthropic_events, openai_chunks
+
+INSTALLED = {name for name in ("openai", "anthropic") if find_spec(name)}
+DOORS = {"openai": streamspan.OpenAIInstrumentor, "anthropic": streamspan.AnthropicInstrumentor}
+
+# A plain application: it knows nothing of streamspan, and takes its keys and addresses from the environment.
+ASK = {
+    "openai": """
+import openai
+with openai.OpenAI() as client:
+    for chunk in client.chat.completions.create(model="gpt-4o-mini", messages=[], stream=True):
+        pass
+""",
+    "anthropic": """
+import anthropic
+with anthropic.Anthropic() as client:
+    for event in client.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=[], stream=True):
+        pass
+""",
+}
+APPLICATION = "".join(ASK[name] for name in sorted(INSTALLED))
+
+
+def answer(request: Request) -> Reply:
+    """A short stream in the wire format that was asked for."""
+    return Reply(body=openai_chunks(["Hi"]) if "completions" in request.path else anthropic_events(["Hi"]))
+
+
+def run(*command: str, endpoint: str, provider: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program that exports to ``endpoint`` and asks the models at ``provider``."""
+    environment = {
+        **os.environ,
+        "OPENAI_API_KEY": "none",
+        "OPENAI_BASE_URL": f"{provider}/v1",
+        "ANTHROPIC_API_KEY": "none",
+        "ANTHROPIC_BASE_URL": provider,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+    }
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=50, check=False)
+
+
+def test_opentelemetry_instrument_observes_every_sdk_that_is_installed() -> None:
+    """The launcher runs the application without a word of complaint, and each SDK that is there gives its span."""
+    launcher = str(Path(sys.executable).with_name("opentelemetry-instrument"))
+    with Collector() as collector, Loopback(answer) as provider:
+        ran = run(launcher, sys.executable, "-c", APPLICATION, endpoint=collector.endpoint, provider=provider.url)
+        spans = collector.spans()
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert {span["attributes"]["gen_ai.provider.name"] for span in spans} == INSTALLED
+    assert {span["attributes"]["streamspan.outcome"] for span in spans} == {"completed"}
+
+
+def test_instrument_does_not_import_an_sdk() -> None:
+    """Observing costs no import: an SDK is patched when the application imports it."""
+    program = "import sys, streamspan; streamspan.instrument(); print({'openai', 'anthropic'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    assert (ran.stdout, ran.stderr) == ("set()\n", "")
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_an_instrumentor_is_on_exactly_where_its_sdk_is_installed(name: str) -> None:
+    """An instrumentor of a missing SDK says so in the log and stays off; it does not raise."""
+    instrumentor = DOORS[name]()
+    instrumentor.instrument()
+    assert instrumentor.is_instrumented_by_opentelemetry == (name in INSTALLED)
+    if name in INSTALLED:
+        instrumentor.uninstrument()

@@ -1,0 +1,391 @@
+"""What is on the span of a call: all of it, compared as a whole."""
+
+import json
+from typing import Any
+
+import pytest
+from opentelemetry.trace import SpanKind
+
+from conftest import Recorder
+from loopback import Loopback, Reply, Tool, anthropic_usage, openai_usage
+from surfaces import SURFACES, AnthropicSurface, OpenAISurface, Surface
+
+MEASURED = {
+    "streamspan.longest_gap_ms": int,
+    "streamspan.time_to_first_content_ms": int,
+    "streamspan.output_tokens_per_second": float,
+    "gen_ai.response.time_to_first_chunk": float,
+}
+"""Attributes whose value is the machine's; their type is compared."""
+
+WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+OPENAI_REQUEST: dict[str, Any] = {
+    "messages": [
+        {"role": "system", "content": "Be brief."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "And this?"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+            ],
+        },
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "call_0", "type": "function", "function": {"name": "get_time", "arguments": '{"zone":"PET"}'}}],
+        },
+        {"role": "tool", "tool_call_id": "call_0", "content": "12:00"},
+    ],
+    "tools": [{"type": "function", "function": {"name": "get_weather", "description": "Weather", "parameters": WEATHER}}],
+    "temperature": 0,
+    "top_p": 0.5,
+    "max_completion_tokens": 100,
+    "frequency_penalty": 0.1,
+    "presence_penalty": 0.2,
+    "seed": 7,
+    "stop": "END",
+    "reasoning_effort": "low",
+    "service_tier": "flex",
+    "response_format": {"type": "json_object"},
+}
+OPENAI_EXPECTED = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "server.address": "127.0.0.1",
+    "gen_ai.request.model": "gpt-4o-mini",
+    "gen_ai.request.temperature": 0.0,
+    "gen_ai.request.top_p": 0.5,
+    "gen_ai.request.max_tokens": 100,
+    "gen_ai.request.frequency_penalty": 0.1,
+    "gen_ai.request.presence_penalty": 0.2,
+    "gen_ai.request.seed": 7,
+    "gen_ai.request.stop_sequences": ("END",),
+    "gen_ai.request.reasoning.level": "low",
+    "gen_ai.output.type": "json",
+    "openai.api.type": "chat_completions",
+    "openai.request.service_tier": "flex",
+    "gen_ai.input.messages": [
+        {"role": "system", "parts": [{"type": "text", "content": "Be brief."}]},
+        {
+            "role": "user",
+            "parts": [{"type": "text", "content": "And this?"}, {"type": "blob", "modality": "image", "mime_type": "image/png"}],
+        },
+        {"role": "assistant", "parts": [{"type": "tool_call", "id": "call_0", "name": "get_time", "arguments": {"zone": "PET"}}]},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "call_0", "response": "12:00"}]},
+    ],
+    "gen_ai.tool.definitions": [{"type": "function", "name": "get_weather", "description": "Weather", "parameters": WEATHER}],
+    "gen_ai.output.messages": [
+        {
+            "role": "assistant",
+            "parts": [
+                {"type": "text", "content": "Let me look."},
+                {"type": "tool_call", "id": "call_1", "name": "get_weather", "arguments": {"city": "Lima"}},
+            ],
+            "finish_reason": "tool_calls",
+        }
+    ],
+    "streamspan.preview": "Let me look.",
+    "streamspan.outcome": "completed",
+    "gen_ai.response.id": "chatcmpl-1",
+    "gen_ai.response.model": "gpt-4o-mini-2024-07-18",
+    "gen_ai.response.finish_reasons": ("tool_calls",),
+    "openai.response.service_tier": "default",
+    "openai.response.system_fingerprint": "fp_1",
+    "gen_ai.usage.input_tokens": 1000,
+    "gen_ai.usage.output_tokens": 100,
+    "gen_ai.usage.cache_read.input_tokens": 400,
+    "gen_ai.usage.reasoning.output_tokens": 60,
+    # 600 at $0.15, 400 cached at $0.075 and 100 at $0.60 a million
+    "streamspan.cost.total": pytest.approx(0.00018),
+    "streamspan.cost.input": pytest.approx(0.00012),
+    "streamspan.cost.output": pytest.approx(0.00006),
+    "gen_ai.usage.cost": pytest.approx(0.00018),
+}
+
+ANTHROPIC_REQUEST: dict[str, Any] = {
+    "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
+    "messages": [
+        {"role": "user", "content": "What time is it?"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_0", "name": "get_time", "input": {"zone": "PET"}}]},
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "toolu_0", "content": "12:00"},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}},
+                {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}},
+            ],
+        },
+    ],
+    "tools": [{"name": "get_weather", "description": "Weather", "input_schema": WEATHER}],
+    "max_tokens": 100,
+    "stop_sequences": ["END"],
+    "extra_body": {"temperature": 0.5, "top_k": 4},  # anthropic 2 has no arguments for these
+}
+ANTHROPIC_EXPECTED = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "anthropic",
+    "server.address": "127.0.0.1",
+    "gen_ai.request.model": "claude-haiku-4-5",
+    "gen_ai.request.max_tokens": 100,
+    "gen_ai.request.temperature": 0.5,
+    "gen_ai.request.top_k": 4,
+    "gen_ai.request.stop_sequences": ("END",),
+    "gen_ai.system_instructions": [{"type": "text", "content": "Be brief."}],
+    "gen_ai.input.messages": [
+        {"role": "user", "parts": [{"type": "text", "content": "What time is it?"}]},
+        {
+            "role": "assistant",
+            "parts": [{"type": "tool_call", "id": "toolu_0", "name": "get_time", "arguments": {"zone": "PET"}}],
+        },
+        {
+            "role": "user",
+            "parts": [
+                {"type": "tool_call_response", "id": "toolu_0", "response": "12:00"},
+                {"type": "blob", "modality": "image", "mime_type": "image/png"},
+                {"type": "uri", "modality": "image", "uri": "https://example.com/a.png"},
+            ],
+        },
+    ],
+    "gen_ai.tool.definitions": [{"type": "function", "name": "get_weather", "description": "Weather", "parameters": WEATHER}],
+    "gen_ai.output.messages": [
+        {
+            "role": "assistant",
+            "parts": [
+                {"type": "reasoning", "content": "The user wants weather."},
+                {"type": "text", "content": "Let me look."},
+                {"type": "tool_call", "id": "call_1", "name": "get_weather", "arguments": {"city": "Lima"}},
+            ],
+            "finish_reason": "tool_use",
+        }
+    ],
+    "streamspan.preview": "Let me look.",
+    "streamspan.outcome": "completed",
+    "gen_ai.response.id": "msg_1",
+    "gen_ai.response.model": "claude-haiku-4-5",
+    "gen_ai.response.finish_reasons": ("tool_use",),
+    # 500 neither read from nor written to the cache, 400 read, 100 written
+    "gen_ai.usage.input_tokens": 1000,
+    "gen_ai.usage.output_tokens": 100,
+    "gen_ai.usage.cache_read.input_tokens": 400,
+    "gen_ai.usage.cache_creation.input_tokens": 100,
+    # 500 at $1, 400 at $0.10, 100 at $1.25, and 100 at $5 a million
+    "streamspan.cost.total": pytest.approx(0.001165),
+    "streamspan.cost.input": pytest.approx(0.000665),
+    "streamspan.cost.output": pytest.approx(0.0005),
+    "gen_ai.usage.cost": pytest.approx(0.001165),
+}
+
+
+def scenario(surface: Surface, *, streamed: bool) -> tuple[Reply, dict[str, Any], dict[str, Any]]:
+    """The server's answer, the request's arguments and the attributes that must come of them."""
+    if isinstance(surface, OpenAISurface):
+        usage = openai_usage(1000, 100, cached=400, reasoning=60)
+        answer = {"model": "gpt-4o-mini-2024-07-18", "tool_calls": [Tool()], "finish": "tool_calls", "usage": usage}
+        whole = surface.whole("Let me look.", **answer)
+        return reply(surface, ["Let me ", "look."], whole, answer, streamed=streamed), OPENAI_REQUEST, OPENAI_EXPECTED
+    assert isinstance(surface, AnthropicSurface)
+    usage = anthropic_usage(500, 100, cache_read=400, cache_creation=100)
+    answer = {"tool": Tool(), "stop_reason": "tool_use", "usage": usage}
+    whole = surface.whole("Let me look.", thinking="The user wants weather.", **answer)
+    pieces = {**answer, "thinking": ["The user ", "wants weather."]}
+    return reply(surface, ["Let me ", "look."], whole, pieces, streamed=streamed), ANTHROPIC_REQUEST, ANTHROPIC_EXPECTED
+
+
+def reply(surface: Surface, texts: list[str], whole: dict[str, Any], pieces: dict[str, Any], *, streamed: bool) -> Reply:
+    return Reply(body=surface.wire(texts, **pieces)) if streamed else Reply.of(whole)
+
+
+def comparable(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Attributes with their JSON parsed and what the machine measured as its type."""
+    shown: dict[str, Any] = {}
+    for key, value in attributes.items():
+        if key.endswith((".messages", ".definitions", "_instructions")):
+            shown[key] = json.loads(value)
+        else:
+            shown[key] = type(value) if key in MEASURED else value
+    return shown
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("surface", SURFACES, ids=repr)
+async def test_everything_on_the_span(surface: Surface, observed: Recorder, *, streamed: bool) -> None:
+    """Request, content, response, usage, cost and timing: streamed and whole, sync and async, the same attributes."""
+    answer, request, expected = scenario(surface, streamed=streamed)
+    with Loopback(answer) as server:
+        client = surface.client(server)
+        result = await surface.create(client, **({"stream": True} if streamed else {}), **request)
+        chunks = await surface.take(result) if streamed else []
+        closing = client.close()
+        if surface.is_async:
+            await closing
+        port = server.port
+
+    span = observed.span()
+    attributes = comparable(dict(span.attributes or {}))
+    assert attributes.pop("streamspan.cost.source").startswith("genai-prices ")
+    timing = {"gen_ai.request.stream": True, "streamspan.chunks": len(chunks), **MEASURED} if streamed else {}
+    assert attributes == {**expected, "server.port": port, **timing}
+    assert span.name == f"chat {attributes['gen_ai.request.model']}"
+    assert span.kind is SpanKind.CLIENT
+    assert span.instrumentation_scope is not None
+    assert span.instrumentation_scope.name == "streamspan"
+
+
+@pytest.mark.settings(capture_content=False)
+@pytest.mark.parametrize("surface", SURFACES, ids=repr)
+async def test_no_content_when_capture_is_off(surface: Surface, observed: Recorder) -> None:
+    """With capture off neither prompt nor output is on the span, and everything else is."""
+    answer, request, expected = scenario(surface, streamed=True)
+    with Loopback(answer) as server:
+        client = surface.client(server)
+        await surface.take(await surface.open(client, **request))
+        closing = client.close()
+        if surface.is_async:
+            await closing
+
+    content = {
+        "gen_ai.input.messages",
+        "gen_ai.output.messages",
+        "gen_ai.system_instructions",
+        "gen_ai.tool.definitions",
+        "streamspan.preview",
+    }
+    assert observed.attributes().keys() >= expected.keys() - content
+    assert not observed.attributes().keys() & content
+    assert "look" not in observed.span().to_json()
+
+
+async def openai_call(observed: Recorder, body: list[bytes], **request: Any) -> dict[str, Any]:
+    """The attributes of one streamed OpenAI call."""
+    surface = OpenAISurface(is_async=False)
+    with Loopback(Reply(body=body)) as server:
+        client = surface.client(server)
+        await surface.take(await surface.open(client, **request))
+        client.close()
+    return comparable(dict(observed.attributes()))
+
+
+async def test_choices_are_kept_apart(observed: Recorder) -> None:
+    """With ``n`` = 2 each choice is a message of its own, with its own finish reason."""
+    attributes = await openai_call(observed, OpenAISurface(is_async=False).wire(["a", "b"], n=2), n=2)
+
+    message = {"role": "assistant", "parts": [{"type": "text", "content": "ab"}], "finish_reason": "stop"}
+    assert attributes["gen_ai.output.messages"] == [message, message]
+    assert attributes["gen_ai.response.finish_reasons"] == ("stop", "stop")
+    assert attributes["gen_ai.request.choice.count"] == 2
+
+
+async def test_a_choice_that_never_came_is_an_error(observed: Recorder) -> None:
+    """A stream that ends with one of two choices is truncated, with ``error`` in the other's position."""
+    attributes = await openai_call(observed, OpenAISurface(is_async=False).wire(["a"]), n=2)
+
+    assert attributes["streamspan.outcome"] == "truncated"
+    assert attributes["gen_ai.response.finish_reasons"] == ("stop", "error")
+
+
+async def test_usage_that_was_not_reported_is_estimated_and_flagged(observed: Recorder) -> None:
+    """Without usage in the stream both counts are estimates, named as such, and the cost is that of the estimates."""
+    attributes = await openai_call(observed, OpenAISurface(is_async=False).wire(["Lima is the capital of Peru. "] * 10))
+
+    assert attributes["streamspan.usage.estimated"] == ("input_tokens", "output_tokens")
+    assert 50 < attributes["gen_ai.usage.output_tokens"] < 90
+    assert 3 < attributes["gen_ai.usage.input_tokens"] < 20
+    assert attributes["streamspan.cost.total"] > 0
+
+
+async def test_reported_zero_is_a_number(observed: Recorder) -> None:
+    """A reported count of 0 stands; nothing is estimated over it."""
+    attributes = await openai_call(observed, OpenAISurface(is_async=False).wire(["Lima"], usage=openai_usage(7, 0)))
+
+    assert attributes["gen_ai.usage.output_tokens"] == 0
+    assert "streamspan.usage.estimated" not in attributes
+
+
+async def test_anthropic_stream_cut_off_has_reported_input_and_estimated_output(observed: Recorder) -> None:
+    """The placeholder of ``message_start`` is no output count: the output of an unfinished stream is estimated, its input reported."""
+    surface = AnthropicSurface(is_async=False)
+    usage = anthropic_usage(500, 100, cache_read=400)
+    with Loopback(Reply(body=surface.wire(["Lima is the capital of Peru. "] * 10, terminal=False, usage=usage))) as server:
+        client = surface.client(server)
+        await surface.take(await surface.open(client))
+        client.close()
+
+    attributes = observed.attributes()
+    assert attributes["gen_ai.usage.input_tokens"] == 900
+    assert isinstance(attributes["gen_ai.usage.output_tokens"], int)
+    assert 50 < attributes["gen_ai.usage.output_tokens"] < 90
+    assert attributes["streamspan.usage.estimated"] == ("output_tokens",)
+
+
+async def test_unknown_model_is_unpriced(observed: Recorder, caplog: pytest.LogCaptureFixture) -> None:
+    """A model without a known price has the flag and no cost, never 0, and is warned about once."""
+    surface = OpenAISurface(is_async=False)
+    body = surface.wire(["x"], model="house-model-1", usage=openai_usage())
+    with Loopback(Reply(body=body)) as server:
+        client = surface.client(server)
+        for _ in range(2):
+            await surface.take(await surface.open(client, model="house-model-1"))
+        client.close()
+
+    for span in observed.spans(2):
+        attributes = span.attributes or {}
+        assert attributes["streamspan.cost.unpriced"] is True
+        assert not [key for key in attributes if "cost" in key and key != "streamspan.cost.unpriced"]
+    assert [record.message for record in caplog.records if "no price is known" in record.message] == [
+        "no price is known for model 'house-model-1' of openai; its calls carry streamspan.cost.unpriced and no cost"
+    ]
+
+
+@pytest.mark.settings(stream_preview_chars=5)
+async def test_preview_is_the_tail(observed: Recorder) -> None:
+    """The preview holds the last N characters of the visible output, the output all of it."""
+    attributes = await openai_call(observed, OpenAISurface(is_async=False).wire(["Lima is ", "in Peru"]))
+
+    assert attributes["streamspan.preview"] == " Peru"
+    assert attributes["gen_ai.output.messages"][0]["parts"] == [{"type": "text", "content": "Lima is in Peru"}]
+
+
+@pytest.mark.settings(stream_preview_chars=0)
+async def test_preview_of_zero_is_none(observed: Recorder) -> None:
+    """A preview limit of 0 writes no preview."""
+    attributes = await openai_call(observed, OpenAISurface(is_async=False).wire(["Lima"]))
+
+    assert "streamspan.preview" not in attributes
+
+
+async def test_reasoning_of_compatible_servers(observed: Recorder) -> None:
+    """``reasoning_content`` is reasoning, not text, and not in the preview."""
+    attributes = await openai_call(observed, OpenAISurface(is_async=False).wire(["42"], reasoning=["six times ", "seven"]))
+
+    parts = [{"type": "reasoning", "content": "six times seven"}, {"type": "text", "content": "42"}]
+    assert attributes["gen_ai.output.messages"][0]["parts"] == parts
+    assert attributes["streamspan.preview"] == "42"
+
+
+async def test_caller_may_change_its_messages_meanwhile(observed: Recorder) -> None:
+    """The input on the span is what was sent, whatever the application does to its list while the answer comes."""
+    surface = OpenAISurface(is_async=False)
+    messages: list[Any] = [{"role": "user", "content": "Hello"}]
+    with Loopback(Reply(body=surface.wire(["Hi"]))) as server:
+        client = surface.client(server)
+        stream = await surface.open(client, messages=messages)
+        messages.append({"role": "assistant", "content": "later"})
+        await surface.take(stream)
+        client.close()
+
+    sent = [{"role": "user", "parts": [{"type": "text", "content": "Hello"}]}]
+    assert comparable(dict(observed.attributes()))["gen_ai.input.messages"] == sent
+
+
+async def test_no_key_in_an_error(observed: Recorder) -> None:
+    """A provider's message that quotes a key is scrubbed before it becomes the span's status."""
+    surface = OpenAISurface(is_async=False)
+    error = {"error": {"message": "Incorrect API key provided: sk-abcdefghijkl1234.", "type": "x", "code": "invalid_api_key"}}
+    with Loopback(Reply.of(error, 401)) as server:
+        client = surface.client(server)
+        with pytest.raises(Exception, match="Incorrect API key"):
+            await surface.open(client)
+        client.close()
+
+    span = observed.span()
+    assert (span.attributes or {})["error.type"] == "invalid_api_key"
+    assert "abcdefghijkl" not in span.to_json()
