@@ -93,8 +93,12 @@ def _run(name: str, variables: Mapping[str, str], console: Console) -> str:
         encoding="utf-8",
         errors="replace",
     ) as process:
-        for line in process.stdout or ():
-            console.print(screen.aside(line, console.width))
+        try:
+            for line in process.stdout or ():
+                console.print(screen.aside(line, console.width))
+        except KeyboardInterrupt:
+            process.terminate()
+            raise
     return f"{name} ended with exit code {process.returncode}" if process.returncode else ""
 
 

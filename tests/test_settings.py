@@ -1,0 +1,106 @@
+"""Settings: where they come from, which is stronger, and one clear message for what is wrong."""
+
+from typing import Any
+
+import pytest
+
+import streamspan
+from streamspan import Settings, SettingsError, environment_variables
+from streamspan.settings import PREFIX
+
+
+def test_defaults() -> None:
+    """Content is captured, chunks are not, the preview holds 4096 characters."""
+    assert Settings.load(environ={}) == Settings(capture_content=True, capture_stream_chunks=False, stream_preview_chars=4096)
+
+
+@pytest.mark.parametrize(
+    ("environ", "overrides", "expected"),
+    [
+        ({"STREAMSPAN_CAPTURE_STREAM_CHUNKS": "true"}, {}, {"capture_stream_chunks": True}),
+        ({"STREAMSPAN_CAPTURE_STREAM_CHUNKS": "1"}, {"capture_stream_chunks": False}, {"capture_stream_chunks": False}),
+        ({"STREAMSPAN_STREAM_PREVIEW_CHARS": " 12 "}, {}, {"stream_preview_chars": 12}),
+        ({"STREAMSPAN_CAPTURE_CONTENT": "no"}, {}, {"capture_content": False}),
+        ({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "false"}, {}, {"capture_content": False}),
+        ({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "NO_CONTENT"}, {}, {"capture_content": False}),
+        ({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "EVENT_ONLY"}, {}, {"capture_content": False}),
+        ({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_and_event"}, {}, {"capture_content": True}),
+        (
+            {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "false", "STREAMSPAN_CAPTURE_CONTENT": "true"},
+            {},
+            {"capture_content": True},
+        ),
+        ({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "false"}, {"capture_content": True}, {"capture_content": True}),
+    ],
+)
+def test_strength(environ: dict[str, str], overrides: dict[str, Any], expected: dict[str, Any]) -> None:
+    """A keyword is stronger than our variable, which is stronger than the shared one, which is stronger than the default."""
+    assert Settings.load(overrides, environ) == Settings(**expected)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"capture_stream_chunk": True}, "there is no setting 'capture_stream_chunk'; did you mean 'capture_stream_chunks'?"),
+        (
+            {"colour": "red"},
+            "there is no setting 'colour'; there are: capture_content, capture_stream_chunks, stream_preview_chars",
+        ),
+        ({"stream_preview_chars": -1}, "stream_preview_chars must be 0 (no preview) or more, not -1"),
+        ({"stream_preview_chars": "many"}, "stream_preview_chars must be a whole number, not 'many'"),
+        ({"stream_preview_chars": True}, "stream_preview_chars must be a whole number, not True"),
+        ({"capture_content": "yes"}, "capture_content must be true or false, not 'yes'"),
+    ],
+)
+def test_wrong_keyword_is_one_clear_message(overrides: dict[str, Any], message: str) -> None:
+    """A keyword that does not exist, or a value that it cannot take, raises one message that names it, and patches nothing."""
+    with pytest.raises(SettingsError) as caught:
+        streamspan.instrument(**overrides)
+
+    assert str(caught.value) == message
+    assert not streamspan.OpenAIInstrumentor().is_instrumented_by_opentelemetry
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        (
+            {"STREAMSPAN_STREAM_PREVIEW_CHARS": "-1"},
+            (
+                "streamspan: environment: STREAMSPAN_STREAM_PREVIEW_CHARS: "
+                "stream_preview_chars must be 0 (no preview) or more, not -1; using 4096"
+            ),
+        ),
+        (
+            {"STREAMSPAN_STREAM_PREVIEW_CHARS": "lots"},
+            "streamspan: environment: STREAMSPAN_STREAM_PREVIEW_CHARS: 'lots' is not a whole number; using 4096",
+        ),
+        (
+            {"STREAMSPAN_CAPTURE_STREAM_CHUNKS": "maybe"},
+            "streamspan: environment: STREAMSPAN_CAPTURE_STREAM_CHUNKS: 'maybe' is neither true nor false; using False",
+        ),
+        (
+            {"STREAMSPAN_CAPTURE_CHUNKS": "true"},
+            "streamspan: environment: there is no setting 'STREAMSPAN_CAPTURE_CHUNKS'; did you mean 'STREAMSPAN_CAPTURE_STREAM_CHUNKS'?",
+        ),
+    ],
+)
+def test_wrong_variable_is_one_line_in_the_log(environ: dict[str, str], message: str, caplog: pytest.LogCaptureFixture) -> None:
+    """What is wrong in the environment is one line that names the variable, and the default is used: no program stops for it."""
+    assert Settings.load(environ=environ) == Settings()
+    assert caplog.messages == [message]
+
+
+def test_unknown_capture_word_captures_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever sets the capture variable to something unknown was thinking of privacy: no content is captured."""
+    environ = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "sometimes"}
+
+    assert Settings.load(environ=environ) == Settings(capture_content=False)
+    assert len(caplog.messages) == 1
+
+
+def test_every_setting_has_its_variable() -> None:
+    """The variables that ``opentelemetry-instrument`` offers as options are exactly the settings."""
+    offered = {name for name in vars(environment_variables) if name.startswith(PREFIX)}
+
+    assert offered == {PREFIX + name.upper() for name in Settings.__dataclass_fields__}
