@@ -162,3 +162,15 @@ def test_live_demo_without_a_key() -> None:
     done = run("demo", "--live", OPENAI_API_KEY="", ANTHROPIC_API_KEY="")
     told = "streamspan demo --live needs OPENAI_API_KEY or ANTHROPIC_API_KEY in the environment.\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, told, "")
+
+
+def test_demo_interrupted() -> None:
+    """Ctrl-C ends the demonstration and the program that it runs, without a traceback."""
+    with subprocess.Popen([*COMMAND, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        assert "chat.py" in process.stdout.readline()
+        while "Why is the sky blue?" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert (process.wait(timeout=20), process.stderr.read()) == (130, "")
