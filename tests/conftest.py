@@ -65,6 +65,12 @@ class Recorder(SpanProcessor):
         return dict(self.span().attributes or {})
 
 
+@pytest.fixture(autouse=True)
+def say_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is logged once per process is logged once per test."""
+    monkeypatch.setattr("streamspan.errors._said", set[Any]())
+
+
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
     """A tracer provider of its own for one test."""

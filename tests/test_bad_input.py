@@ -195,7 +195,6 @@ async def test_a_defect_of_ours_stays_ours(
 ) -> None:
     """When our reader raises on every chunk, the application reads on, the log has one entry, and the span ends."""
     monkeypatch.delenv("STREAMSPAN_RAISE_ERRORS")
-    monkeypatch.setattr("streamspan.errors._reported", set[Any]())
     monkeypatch.setattr("streamspan.answer.Answer.text", fail)
     chunks, raised = await read(surface, surface.wire(["a", "b", "c"]))
 

@@ -14,6 +14,8 @@ TINY = ["--seeds", "1", "--rounds", "1", "--chunks", "20", "--calls", "1", "--pe
 pytest.importorskip("openai")
 pytest.importorskip("anthropic")
 
+pytestmark = pytest.mark.timeout(240)  # each starts processes that import both SDKs, on machines that may be busy
+
 
 def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs one of the scripts to its end, as a user would."""

@@ -197,7 +197,7 @@ def test_instrument_without_any_sdk(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With no SDK installed ``instrument()`` says so and does nothing."""
-    monkeypatch.setattr("streamspan.instrumentor.find_spec", {}.get)
+    monkeypatch.setattr("streamspan.instrumentor.find_spec", dict[str, object]().get)
     streamspan.instrument(tracer_provider=recorder.provider)
 
     assert caplog.messages == ["no SDK that streamspan knows is installed: openai, anthropic"]

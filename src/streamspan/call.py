@@ -89,6 +89,7 @@ class Call:
         "_started",
         "_started_ns",
         "_telemetry",
+        "accepted",
         "answer",
         "chunk_events",
         "chunks",
@@ -109,6 +110,8 @@ class Call:
             self.chunk_events = ChunkEvents(request.wire.read, self.answer)
             self._read = self.chunk_events.read
         self.progress = Progress()
+        self.accepted = False
+        """Whether the provider took the request: what it refuses is not charged for."""
         self.chunks = 0
         self.first_chunk_at = 0.0
         self._last_at = math.inf
@@ -206,7 +209,7 @@ class Call:
             return
         code, message = self.answer.failure or (TRUNCATED, "the stream ended without the provider's terminal event")
         if error is not None:
-            code, message = outcome.error_type(error), str(error)
+            code, message = outcome.error_type(error), outcome.error_message(error)
         self._span.set_attribute(semconv.ERROR_TYPE, code)
         # The provider's message may quote the prompt.
         description = outcome.scrub(message) if self._telemetry.settings.capture_content else code
@@ -218,7 +221,7 @@ class Call:
         if settings.capture_content:
             preview_chars = span.text_limit(self._span, settings.stream_preview_chars)
             attributes |= span.content_attributes(answer, self._request.choices, preview_chars)
-        usage, estimated = span.complete_usage(answer, self._estimate_prompt)
+        usage, estimated = span.complete_usage(answer, self._estimate_prompt) if self.accepted else (answer.reported, [])
         attributes |= span.usage_attributes(usage, estimated)
         if usage.total_input_tokens is not None and usage.output_tokens is not None:
             price = self._telemetry.prices.price(self._request.provider, (answer.model, self._request.model), usage)

@@ -27,8 +27,8 @@ DEFAULTS = {
 }
 """Environment variables that the distribution sets where the user has not."""
 
-_OURS = "streamspan-"
-_LLM_SDKS = ("openai", "anthropic")
+_RIVALS = frozenset({"openai", "openai_v2", "openai-v2", "anthropic"})
+"""The names under which other vendors register; they share them."""
 
 
 class StreamspanDistro(BaseDistro):
@@ -60,5 +60,5 @@ class StreamspanConfigurator(_OTelSDKConfigurator):
 
 
 def is_rival(entry_point: EntryPoint) -> bool:
-    """Whether this is another vendor's instrumentor for an SDK that streamspan observes; vendors share those names."""
-    return not entry_point.name.startswith(_OURS) and entry_point.name.replace("-", "_") in _LLM_SDKS
+    """Whether this is another vendor's instrumentor for an SDK that streamspan observes."""
+    return entry_point.name in _RIVALS

@@ -14,11 +14,19 @@ logger = logging.getLogger("streamspan")
 RAISE_ERRORS = "STREAMSPAN_RAISE_ERRORS"
 """Environment variable: when set, a defect of streamspan is raised into the program instead of logged. For our own tests."""
 
-_reported: set[tuple[str, type[BaseException]]] = set()
+_said: set[tuple[object, ...]] = set()
 
 
 class SettingsError(ValueError):
     """A setting that does not exist, or a value that it cannot take; the message names the setting."""
+
+
+def once(*key: object) -> bool:
+    """Whether this is the first time in this process that somebody asks about ``key``: for what the log shall hold once."""
+    if key in _said:
+        return False
+    _said.add(key)
+    return True
 
 
 def report(error: Exception, doing: str) -> None:
@@ -33,9 +41,7 @@ def report(error: Exception, doing: str) -> None:
     """
     if os.environ.get(RAISE_ERRORS):
         raise error
-    key = (doing, type(error))
-    if key not in _reported:
-        _reported.add(key)
+    if once(doing, type(error)):
         logger.error("streamspan failed while %s; your program is not affected, this call's telemetry is", doing, exc_info=error)
 
 

@@ -37,16 +37,25 @@ def error_type(error: BaseException) -> str:
 
     Both SDKs keep the provider's error in ``body``; a status of 200 is that of a stream that failed after its start.
     """
-    body: Any = getattr(error, "body", None)
-    if isinstance(body, Mapping):
-        inner: Any = body.get("error", body)  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
-        if isinstance(inner, Mapping) and (code := inner.get("code") or inner.get("type")):  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
-            return str(code)  # pyright: ignore[reportUnknownArgumentType]
+    inner = _provider_error(error)
+    if code := inner.get("code") or inner.get("type"):
+        return str(code)
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status >= 400:
         return str(status)
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def error_message(error: BaseException) -> str:
+    """The provider's own message where the exception has one, else the exception's."""
+    return str(_provider_error(error).get("message") or error)
+
+
+def _provider_error(error: BaseException) -> Mapping[str, Any]:
+    body: Any = getattr(error, "body", None)
+    inner: Any = body.get("error", body) if isinstance(body, Mapping) else None  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+    return inner if isinstance(inner, Mapping) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
 def scrub(message: str) -> str:

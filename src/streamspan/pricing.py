@@ -1,5 +1,6 @@
 """What a call costs."""
 
+import os
 import threading
 from dataclasses import dataclass
 from decimal import Decimal
@@ -7,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from streamspan import semconv
-from streamspan.errors import logger
+from streamspan.errors import logger, once
 from streamspan.usage import Usage
 
 if TYPE_CHECKING:
@@ -35,14 +36,16 @@ class PriceBook:
     """Prices from the table that the genai-prices package brings; never from the network."""
 
     def __init__(self) -> None:
-        self._unpriced: set[tuple[str, str]] = set()
-        self._warmed = False
+        self._loader: threading.Thread | None = None
 
     def warm_up(self) -> None:
         """Loads the table in the background, so that no call's end has to wait for it (30-70 ms, once per process)."""
-        if not self._warmed:
-            self._warmed = True
-            threading.Thread(target=_load, name="streamspan-prices", daemon=True).start()
+        if self._loader is None:
+            self._loader = threading.Thread(target=_load, name="streamspan-prices", daemon=True)
+            if hasattr(os, "register_at_fork"):
+                # A child forked in the middle of an import would inherit that module's lock, and nobody to release it.
+                os.register_at_fork(before=self._loader.join)
+            self._loader.start()
 
     def price(self, provider: str, models: tuple[str | None, ...], usage: Usage) -> Price | None:
         """The cost of ``usage``, or ``None`` (and one warning per model) if no price is known.
@@ -56,15 +59,15 @@ class PriceBook:
         for model in names:
             if price := _calculate(_PROVIDERS.get(provider, provider), model, usage):
                 return price
-        self._warn(provider, names[-1] if names else "(no model)")
+        _warn(provider, names[-1] if names else "(no model)")
         return None
 
-    def _warn(self, provider: str, model: str) -> None:
-        if (provider, model) not in self._unpriced:
-            self._unpriced.add((provider, model))
-            logger.warning(
-                "no price is known for model %r of %s; its calls carry %s and no cost", model, provider, semconv.COST_UNPRICED
-            )
+
+def _warn(provider: str, model: str) -> None:
+    if once("unpriced", provider, model):
+        logger.warning(
+            "no price is known for model %r of %s; its calls carry %s and no cost", model, provider, semconv.COST_UNPRICED
+        )
 
 
 @cache

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from streamspan.errors import RAISE_ERRORS, SettingsError, logger
+from streamspan.errors import RAISE_ERRORS, SettingsError, logger, once
 
 PREFIX = "STREAMSPAN_"
 CAPTURE_MESSAGE_CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
@@ -89,7 +89,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     variables = {PREFIX + field.name.upper(): field for field in dataclasses.fields(Settings)}
     for variable in sorted(name for name in environ if name.startswith(PREFIX) and name not in _FOREIGN):
         if (field := variables.get(variable)) is None:
-            logger.warning("streamspan: environment: %s", _unknown(variable, set(variables)))
+            _warn(_unknown(variable, set(variables)))
         else:
             _read(environ[variable], variable, field, values)
     return values
@@ -104,9 +104,7 @@ def _read_capture_word(environ: Mapping[str, str], values: dict[str, Any]) -> No
         # An unknown word must not let content out: whoever set this variable was thinking of privacy.
         values["capture_content"] = _CAPTURE_WORDS.get(word, False)
         if word not in _CAPTURE_WORDS:
-            logger.warning(
-                "streamspan: environment: %s=%s is not a known value; no content is captured", CAPTURE_MESSAGE_CONTENT, word
-            )
+            _warn(f"{CAPTURE_MESSAGE_CONTENT}={word} is not a known value; no content is captured")
 
 
 def _read(text: str, variable: str, field: "dataclasses.Field[Any]", values: dict[str, Any]) -> None:
@@ -116,9 +114,14 @@ def _read(text: str, variable: str, field: "dataclasses.Field[Any]", values: dic
         Settings(**{field.name: value})
     except ValueError as error:
         reason = error if isinstance(error, SettingsError) else f"{text!r} is not a whole number"
-        logger.warning("streamspan: environment: %s: %s; using %r", variable, reason, values.get(field.name, field.default))
+        _warn(f"{variable}: {reason}; using {values.get(field.name, field.default)!r}")
     else:
         values[field.name] = value
+
+
+def _warn(message: str) -> None:
+    if once("environment", message):  # each instrumentor reads the environment
+        logger.warning("streamspan: environment: %s", message)
 
 
 def _parse_bool(text: str) -> bool:

@@ -61,13 +61,8 @@ def response_attributes(answer: Answer, choices: int) -> Attributes:
 
 
 def complete_usage(answer: Answer, estimate_input: Callable[[], int]) -> tuple[Usage, list[str]]:
-    """The reported usage, and estimates for what was not reported, with the names of the estimated fields.
-
-    Nothing is estimated for a call that nobody answered: nothing was charged for it either.
-    """
+    """The reported usage, and estimates for what was not reported, with the names of the estimated fields."""
     usage, estimated = answer.reported, list[str]()
-    if not (answer.choices or answer.response_id):
-        return usage, estimated
     if usage.total_input_tokens is None:
         usage.input_tokens = estimate_input()
         estimated.append("input_tokens")

@@ -187,6 +187,7 @@ def _watch(result: Any, call: Call | None) -> Any:
 
 @guard("observing a response")
 def _observe(result: Any, call: Call) -> Any:
+    call.accepted = True
     if _is_raw(result):
         return _observe_raw(result, call)
     if not call.streamed:

@@ -1,0 +1,301 @@
+"""``opentelemetry-instrument`` in front of a program: real processes, and OTLP as it arrives at a receiver."""
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamspan.distro import is_rival
+
+from collector import Collector, SpanRecord
+from loopback import Loopback, Reply, anthropic_events, openai_chunks
+
+OTHER_CONFIGURATOR = re.compile(r"Configuration of \w+ not loaded.*\n")
+"""What OpenTelemetry says where a second distribution is installed, as it is here for a test of its own."""
+
+OPENAI_PROGRAM = """
+    import openai
+    client = openai.OpenAI()
+    for chunk in client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "Hi"}], stream=True):
+        print(chunk.choices[0].delta.content or "", end="")
+"""
+BOTH_PROGRAM = (
+    OPENAI_PROGRAM
+    + """
+    import anthropic
+    with anthropic.Anthropic().messages.stream(
+        model="claude-haiku-4-5", max_tokens=9, messages=[{"role": "user", "content": "Hi"}]
+    ) as stream:
+        for text in stream.text_stream:
+            print(text, end="")
+"""
+)
+
+
+def provider() -> Loopback:
+    """Both providers at one address."""
+    bodies = {"/v1/chat/completions": openai_chunks(["Hel", "lo"]), "/v1/messages": anthropic_events(["Bon", "jour"])}
+    return Loopback(lambda request: Reply(body=bodies[request.path]))
+
+
+def run(program: str, *, instrumented: bool = True, **env: str) -> Any:
+    """Runs a program under ``opentelemetry-instrument`` against a provider; its result, and the spans that arrived."""
+    launch = [str(Path(sys.executable).with_name("opentelemetry-instrument"))] if instrumented else []
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "STREAMSPAN_CAPTURE", "PYTEST"))
+    }
+    inherited.pop("ANTHROPIC_OPEN_TELEMETRY", None)
+    with provider() as server, Collector() as collector:
+        environment = {
+            **inherited,
+            "OPENAI_BASE_URL": f"{server.url}/v1",
+            "OPENAI_API_KEY": "sk-secretsecret",
+            "ANTHROPIC_BASE_URL": server.url,
+            "ANTHROPIC_API_KEY": "sk-secretsecret",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+            "OTEL_SERVICE_NAME": "shop",
+            "OTEL_PYTHON_DISTRO": "streamspan",
+            "OTEL_PYTHON_CONFIGURATOR": "streamspan",
+            "OTEL_METRICS_EXPORTER": "none",
+            "OTEL_LOGS_EXPORTER": "none",
+            **env,
+        }
+        command = [*launch, sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-c", textwrap.dedent(program)]
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=50, check=False)
+        result.stderr = OTHER_CONFIGURATOR.sub("", result.stderr)
+        return result, collector.spans()
+
+
+def facts(spans: list[SpanRecord]) -> list[tuple[str, str, str]]:
+    """Name, outcome and preview of each span."""
+    return sorted(
+        (span["name"], span["attributes"]["streamspan.outcome"], span["attributes"].get("streamspan.preview", ""))
+        for span in spans
+    )
+
+
+def test_program_under_our_distro() -> None:
+    """Without a line of configuration both SDKs' calls arrive over OTLP/HTTP, once each, and the program prints what it prints."""
+    result, spans = run(BOTH_PROGRAM)
+
+    assert result.stdout == "HelloBonjour"
+    assert result.stderr == ""
+    assert facts(spans) == [("chat claude-haiku-4-5", "completed", "Bonjour"), ("chat gpt-4o-mini", "completed", "Hello")]
+    resource = spans[0]["resource"]
+    assert resource["service.name"] == "shop"
+    assert resource["telemetry.distro.name"] == "streamspan"
+    assert {span["scope"] for span in spans} == {"streamspan"}
+    assert "secretsecret" not in str(spans)
+
+
+def test_environment_variables_are_settings() -> None:
+    """``STREAMSPAN_...`` reaches the instrumentors; a wrong one is a line in the log and nothing else."""
+    result, spans = run(OPENAI_PROGRAM, STREAMSPAN_CAPTURE_STREAM_CHUNKS="true", STREAMSPAN_STREAM_PREVIEW_CHARS="-1")
+
+    assert result.returncode == 0
+    assert facts(spans) == [("chat gpt-4o-mini", "completed", "Hello")]
+    assert [event["attributes"].get("text") for event in spans[0]["events"]] == [None, "Hel", "lo", None]
+    assert result.stderr.count("STREAMSPAN_STREAM_PREVIEW_CHARS") == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_shared_capture_variable() -> None:
+    """The variable that all GenAI instrumentations share switches content off."""
+    result, spans = run(OPENAI_PROGRAM, OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT="false")
+
+    assert result.returncode == 0
+    assert facts(spans) == [("chat gpt-4o-mini", "completed", "")]
+    assert "Hello" not in str(spans)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("OTEL_SDK_DISABLED", "true"), ("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "streamspan-openai")]
+)
+def test_switched_off(variable: str, value: str) -> None:
+    """OpenTelemetry's own switches switch us off; the program runs as ever."""
+    result, spans = run(OPENAI_PROGRAM, instrumented=True, **{variable: value})
+
+    assert result.stdout == "Hello"
+    assert spans == []
+
+
+def test_sdk_disabled_by_sampler() -> None:
+    """Under ``always_off`` nothing is sent and nothing is said."""
+    result, spans = run(OPENAI_PROGRAM, OTEL_TRACES_SAMPLER="always_off")
+
+    assert (result.stdout, result.stderr, spans) == ("Hello", "", [])
+
+
+def test_without_our_distro() -> None:
+    """With another distro (here OpenTelemetry's own) our instrumentors do the same work, and Anthropic's own spans stay out."""
+    pytest.importorskip("opentelemetry.distro")
+    result, spans = run(
+        BOTH_PROGRAM,
+        OTEL_PYTHON_DISTRO="distro",
+        OTEL_PYTHON_CONFIGURATOR="configurator",
+        OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
+    )
+
+    assert result.stdout == "HelloBonjour"
+    assert facts(spans) == [("chat claude-haiku-4-5", "completed", "Bonjour"), ("chat gpt-4o-mini", "completed", "Hello")]
+    assert "telemetry.distro.name" not in spans[0]["resource"]
+
+
+def test_programmatic_use() -> None:
+    """A program that sets up its own pipeline and calls ``streamspan.instrument()`` before it imports an SDK."""
+    program = (
+        """
+    from opentelemetry import trace
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    import streamspan
+    streamspan.instrument()
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    """
+        + BOTH_PROGRAM
+    )
+    result, spans = run(program, instrumented=False)
+
+    assert (result.stdout, result.stderr) == ("HelloBonjour", "")
+    assert facts(spans) == [("chat claude-haiku-4-5", "completed", "Bonjour"), ("chat gpt-4o-mini", "completed", "Hello")]
+
+
+@pytest.mark.parametrize("missing", ["openai", "anthropic"])
+def test_with_an_sdk_missing(missing: str) -> None:
+    """Where one of the SDKs is not installed, the other is observed and nobody complains."""
+    hide = f"""
+    import sys
+    class Hide:
+        def find_spec(self, name, path=None, target=None):
+            if name.split(".")[0] == {missing!r}:
+                raise ModuleNotFoundError(name)
+    sys.meta_path.insert(0, Hide())
+    """
+    program = {
+        "anthropic": OPENAI_PROGRAM,
+        "openai": BOTH_PROGRAM.replace(textwrap.dedent(OPENAI_PROGRAM), "").removeprefix(OPENAI_PROGRAM),
+    }[missing]
+    result, spans = run(hide + program)
+
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    assert len(spans) == 1
+
+
+def test_streams_open_at_exit() -> None:
+    """Streams that are open when the interpreter exits end as abandoned, with what they had said, before the exporter goes."""
+    program = """
+    import openai, anthropic
+    stream = openai.OpenAI().chat.completions.create(model="gpt-4o-mini", messages=[], stream=True)
+    next(stream), next(stream)
+    other = anthropic.Anthropic().messages.create(model="claude-haiku-4-5", max_tokens=9, messages=[], stream=True)
+    next(other), next(other), next(other)
+    raw = openai.OpenAI().chat.completions.with_raw_response.create(model="gpt-4o-mini", messages=[], stream=True)
+    """
+    result, spans = run(program)
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert facts(spans) == [
+        ("chat claude-haiku-4-5", "abandoned", "Bon"),
+        ("chat gpt-4o-mini", "abandoned", ""),
+        ("chat gpt-4o-mini", "abandoned", "Hel"),
+    ]
+
+
+def test_program_that_dies_of_an_exception() -> None:
+    """The application's own traceback and exit code are its own; the stream it left is on its span."""
+    program = """
+    import openai
+    stream = openai.OpenAI().chat.completions.create(model="gpt-4o-mini", messages=[], stream=True)
+    for chunk in stream:
+        if chunk.choices[0].delta.content:
+            raise LookupError("mine")
+    """
+    result, spans = run(program)
+
+    assert result.returncode == 1
+    assert result.stderr.endswith("LookupError: mine\n")
+    assert "streamspan" not in result.stderr
+    assert facts(spans) == [("chat gpt-4o-mini", "abandoned", "Hel")]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_fork_with_an_open_stream() -> None:
+    """A forked child neither ends the parent's stream nor sends its span again; its own calls are seen."""
+    program = """
+    import os, warnings, openai
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork with threads: the exporter has one
+    client = openai.OpenAI()
+    stream = client.chat.completions.create(model="gpt-4o-mini", messages=[], stream=True)
+    next(stream), next(stream)
+    if (child := os.fork()) == 0:
+        del stream
+        list(openai.OpenAI().chat.completions.create(model="gpt-4o-mini", messages=[], stream=True))
+        raise SystemExit
+    os.waitpid(child, 0)
+    list(stream)
+    """
+    result, spans = run(program)
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert facts(spans) == [("chat gpt-4o-mini", "completed", "Hello")] * 2
+    assert len({span["span_id"] for span in spans}) == 2
+
+
+def test_sdks_are_imported_by_the_program_only() -> None:
+    """Instrumenting imports no SDK, and no price table."""
+    program = """
+    import sys
+    print(sorted({name.partition(".")[0] for name in sys.modules} & {"openai", "anthropic", "genai_prices", "pydantic", "rich", "starlette"}))
+    """
+    result, _ = run(program)
+
+    assert result.stdout == "[]\n"
+
+
+def test_entry_points() -> None:
+    """One distro, one configurator, one module of variables, and instrumentors under names that no other vendor has."""
+    ours = {
+        group: {point.name: point.load().__name__ for point in entry_points(group=group) if point.value.startswith("streamspan.")}
+        for group in (
+            "opentelemetry_distro",
+            "opentelemetry_configurator",
+            "opentelemetry_instrumentor",
+            "opentelemetry_environment_variables",
+        )
+    }
+
+    assert ours == {
+        "opentelemetry_distro": {"streamspan": "StreamspanDistro"},
+        "opentelemetry_configurator": {"streamspan": "StreamspanConfigurator"},
+        "opentelemetry_instrumentor": {
+            "streamspan-openai": "OpenAIInstrumentor",
+            "streamspan-anthropic": "AnthropicInstrumentor",
+        },
+        "opentelemetry_environment_variables": {"streamspan": "streamspan.environment_variables"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("openai", True),
+        ("anthropic", True),
+        ("openai_v2", True),
+        ("streamspan-openai", False),
+        ("httpx", False),
+        ("openai_agents", False),
+    ],
+)
+def test_rivals(name: str, expected: bool) -> None:
+    """Other vendors' instrumentors of an SDK that we observe are left out under our distro, and nothing else is."""
+    assert is_rival(EntryPoint(name, "vendor.module:Instrumentor", "opentelemetry_instrumentor")) is expected
