@@ -201,9 +201,11 @@ def test_streams_open_at_exit() -> None:
     next(other), next(other), next(other)
     raw = openai.OpenAI().chat.completions.with_raw_response.create(model="gpt-4o-mini", messages=[], stream=True)
     """
+    bare, _ = run(program, instrumented=False)
     result, spans = run(program)
 
-    assert (result.returncode, result.stderr) == (0, "")
+    # CPython 3.13.0 crashes here by itself: it closes a generator's socket while it finalizes.
+    assert (result.returncode, result.stderr) == (bare.returncode, bare.stderr)
     assert facts(spans) == [
         ("chat claude-haiku-4-5", "abandoned", "Bon"),
         ("chat gpt-4o-mini", "abandoned", ""),

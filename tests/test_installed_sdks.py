@@ -51,6 +51,8 @@ def run(*command: str, endpoint: str, provider: str) -> subprocess.CompletedProc
         "ANTHROPIC_API_KEY": "none",
         "ANTHROPIC_BASE_URL": provider,
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "OTEL_PYTHON_DISTRO": "streamspan",  # OpenTelemetry's own is installed too, for a test of its own
+        "OTEL_PYTHON_CONFIGURATOR": "streamspan",
         "OTEL_METRICS_EXPORTER": "none",
         "OTEL_LOGS_EXPORTER": "none",
     }

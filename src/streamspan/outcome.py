@@ -19,7 +19,7 @@ CANCELLED: Final = "cancelled"
 FAILED: Final = "failed"
 """An exception, or an error that came as an event."""
 
-_SECRET = re.compile(r"\b(sk|pk|key|bearer)([-_ ])[\w*.\-]{6,}", re.IGNORECASE)
+_SECRET = re.compile(r"\b((?:sk|pk|rk|key)[-_]|(?:bearer|basic)\s+)[\w*.\-]{6,}", re.IGNORECASE)
 
 
 def classify(error: BaseException) -> str:
@@ -60,4 +60,4 @@ def _provider_error(error: BaseException) -> Mapping[str, Any]:
 
 def scrub(message: str) -> str:
     """``message`` without anything that looks like a key, and not endless."""
-    return _SECRET.sub(r"\1\2[removed]", message)[:1000]
+    return _SECRET.sub(r"\1[removed]", message)[:1000]
