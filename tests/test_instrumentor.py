@@ -1,7 +1,10 @@
 """Switching streamspan on and off in a program."""
 
 import inspect
+import logging
 import sys
+import threading
+from contextvars import copy_context
 from typing import Any
 
 import openai
@@ -15,7 +18,7 @@ import streamspan
 from streamspan.sdks import stainless
 
 from conftest import Recorder
-from loopback import Loopback, Reply
+from loopback import Loopback, Reply, Request
 from surfaces import SURFACES, OpenAISurface, Surface
 
 MODULES: list[Any] = [sys.modules["openai._base_client"], sys.modules["anthropic._base_client"]]
@@ -145,6 +148,26 @@ async def test_span_is_current_while_the_request_is_sent_and_no_longer(surface: 
     assert set(ours) == {caller.get_span_context().span_id}
     assert model_call.parent is not None
     assert model_call.parent.span_id == caller.get_span_context().span_id
+
+
+async def test_coroutine_closed_in_another_context(observed: Recorder, caplog: pytest.LogCaptureFixture) -> None:
+    """A call whose coroutine is thrown away somewhere else ends cancelled, and nothing is logged about contexts."""
+    surface, hold = OpenAISurface(is_async=True), threading.Event()
+
+    def answer(_: Request) -> Reply:
+        hold.wait(10)
+        return Reply.of({})
+
+    with Loopback(answer) as server:
+        client = surface.client(server)
+        coroutine = surface.open(client)
+        copy_context().run(coroutine.send, None)
+        coroutine.close()
+        hold.set()
+        await client.close()
+
+    assert observed.attributes()["streamspan.outcome"] == "cancelled"
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 @pytest.mark.skipif(not hasattr(MODULES[1], "start_api_call_span"), reason="this anthropic has no tracing of its own")

@@ -45,6 +45,14 @@ def test_estimates_are_near(text: str, tokens: int) -> None:
     assert tokens / 2 <= estimate_tokens(text) <= 2 * tokens
 
 
+def test_long_texts_are_sampled_evenly() -> None:
+    """A long text is estimated from windows all over it, and comes out as the sum of its parts."""
+    code, words = "x = {1: 2, 3: 4}\n" * 5000, "東京は日本の首都であり、" * 5000
+
+    whole, parts = estimate_tokens(code + words), estimate_tokens(code[:8500]) * 10 + estimate_tokens(words[:6000]) * 10
+    assert 0.9 * parts < whole < 1.1 * parts
+
+
 def test_estimate_of_nothing_and_of_little() -> None:
     """No text has no tokens, the least text has one."""
     assert (estimate_tokens(""), estimate_tokens("a"), estimate_tokens("\u2603")) == (0, 1, 1)

@@ -45,7 +45,7 @@ class Tap:
         return chunk
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+        return getattr(object.__getattribute__(self, "_inner"), name)  # a half-made copy has none, and must not recurse
 
     def __del__(self) -> None:
         live.drop(self._call)
@@ -78,7 +78,7 @@ class AsyncTap:
         return chunk
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+        return getattr(object.__getattribute__(self, "_inner"), name)
 
     def __del__(self) -> None:
         live.drop(self._call)
@@ -107,7 +107,7 @@ class Body:
         """Whether an SDK stream with a tap reads this body: then the tap tells what comes, and the body only its closing."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+        return getattr(object.__getattribute__(self, "_inner"), name)
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._inner) if self.parsed else self._read_along()

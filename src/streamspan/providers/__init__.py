@@ -10,5 +10,5 @@ def find(sdk: str, method: str, path: str) -> WireFormat | None:
     """The format of a request that ``sdk`` is about to send, or ``None`` for one that is no model call."""
     if method.lower() != "post":
         return None
-    path = path.partition("?")[0]
+    path = "/" + path.partition("?")[0].lstrip("/")
     return next((wire for wire in FORMATS if wire.sdk == sdk and wire.path == path), None)

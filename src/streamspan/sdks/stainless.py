@@ -7,6 +7,7 @@ helpers, raw and streaming responses, Azure and other subclasses, clients made b
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from contextvars import Token
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from time import perf_counter, time_ns
 from typing import Any
 
 import wrapt
-from opentelemetry.context import Context, attach, create_key, detach, get_value, set_value
+from opentelemetry.context import Context, attach, create_key, get_value, set_value
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled, unwrap
 from opentelemetry.trace import set_span_in_context
 
@@ -115,7 +116,7 @@ def _request(sdk: Sdk, wrapped: Callable[..., Any], client: Any, args: tuple[Any
             sending.call.stopped(error)
         raise
     finally:
-        detach(sending.token)
+        _leave(sending.token)
     return _watch(result, sending.call)
 
 
@@ -132,8 +133,14 @@ async def _request_async(
             sending.call.stopped(error)
         raise
     finally:
-        detach(sending.token)
+        _leave(sending.token)
     return _watch(result, sending.call)
+
+
+def _leave(token: Token[Context]) -> None:
+    # OpenTelemetry's own detach logs an error where a coroutine is closed in another context, which has nothing to detach.
+    with suppress(ValueError):
+        token.var.reset(token)
 
 
 @guard("starting a call")
