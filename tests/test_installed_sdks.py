@@ -65,7 +65,8 @@ def test_opentelemetry_instrument_observes_every_sdk_that_is_installed() -> None
     with Collector() as collector, Loopback(answer) as provider:
         ran = run(launcher, sys.executable, "-c", APPLICATION, endpoint=collector.endpoint, provider=provider.url)
         spans = collector.spans()
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    complaints = [line for line in ran.stderr.splitlines() if not line.startswith("Configuration of configurator not loaded")]
+    assert (ran.returncode, ran.stdout, complaints) == (0, "", [])
     assert {span["attributes"]["gen_ai.provider.name"] for span in spans} == INSTALLED
     assert {span["attributes"]["streamspan.outcome"] for span in spans} == {"completed"}
 

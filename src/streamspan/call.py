@@ -12,7 +12,7 @@ from streamspan import live, outcome, semconv, span
 from streamspan.answer import Answer, Sink
 from streamspan.errors import guard, report
 from streamspan.listeners.chunk_events import ChunkEvents
-from streamspan.listeners.progress import Progress
+from streamspan.listeners.progress import MOST, Progress
 from streamspan.outcome import ABANDONED, COMPLETED, FAILED, TRUNCATED
 from streamspan.pricing import PriceBook
 from streamspan.settings import Settings
@@ -245,8 +245,9 @@ class Call:
         return attributes
 
     def _write_events(self) -> None:
-        room = span.event_limit(self._span) - len(self.progress.marks)
-        for mark in self.progress.marks:
+        limit = span.event_limit(self._span)
+        marks = self.progress.marks if limit >= 2 * MOST else []  # chunks come first where there is little room
+        for mark in marks:
             attributes = {
                 semconv.PROGRESS_OFFSET: round(mark.at - self._started, 3),
                 semconv.PROGRESS_CHARACTERS: mark.characters,
@@ -255,6 +256,6 @@ class Call:
             self._span.add_event(semconv.PROGRESS_EVENT, attributes, self._wall(mark.at))
         if self.chunk_events is not None:
             content = self._telemetry.settings.capture_content
-            for chunk in self.chunk_events.merged(room):
+            for chunk in self.chunk_events.merged(limit - len(marks)):
                 attributes = chunk.attributes(self._started, content=content)
                 self._span.add_event(semconv.CHUNK_EVENT, attributes, self._wall(chunk.at))
