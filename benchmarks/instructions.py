@@ -17,15 +17,15 @@ VALGRIND = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out
 COUNT = re.compile(r"I\s+refs:\s+([\d,]+)")
 
 
-def slope(surface: str, tracer: str, short: int, long: int) -> float:
+def slope(surface: str, tracer: str, short: int, long: int, seed: int) -> float:
     """Instructions per chunk between a stream of ``short`` and one of ``long`` chunks, the tracer on."""
     job = {"surface": surface, "tracer": tracer, "lengths": [short, long]}
-    counts = [_count({**job, "read": chunks}) for chunks in (short, long)]
+    counts = [_count({**job, "read": chunks}, seed) for chunks in (short, long)]
     return (counts[1] - counts[0]) / (long - short)
 
 
-def _count(job: dict[str, object]) -> int:
-    found = COUNT.search(run("instructions.py", job, under=VALGRIND).stderr)
+def _count(job: dict[str, object], seed: int) -> int:
+    found = COUNT.search(run("instructions.py", job, seed=seed, under=VALGRIND).stderr)
     if found is None:
         raise RuntimeError("valgrind printed no count")
     return int(found[1].replace(",", ""))

@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import child
@@ -101,10 +102,16 @@ def count_instructions(options: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for surface in options.only or COUNTED:
         note(f"instructions: {surface}")
-        bare = instructions.slope(surface, "nothing", *COUNTED_CHUNKS)
-        found[surface] = {name: instructions.slope(surface, name, *COUNTED_CHUNKS) - bare for name in choose(options, surface)}
-        print(report.report_instructions(surface, bare, found[surface]), end="\n\n")
+        bare = count(surface, "nothing", options.seeds)
+        counts = {name: count(surface, name, options.seeds) for name in choose(options, surface)}
+        added = {name: median(c - b for b, c in zip(bare, each, strict=True)) for name, each in counts.items()}
+        print(report.report_instructions(surface, median(bare), added), end="\n\n")
+        found[surface] = {"nothing": bare, **counts}
     return found
+
+
+def count(surface: str, tracer: str, seeds: int) -> list[float]:
+    return [instructions.slope(surface, tracer, *COUNTED_CHUNKS, seed) for seed in range(1, seeds + 1)]
 
 
 def note(text: str) -> None:
