@@ -9,7 +9,9 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 import pytest
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -166,7 +168,11 @@ def test_live_demo_without_a_key() -> None:
 
 def test_demo_interrupted() -> None:
     """Ctrl-C ends the demonstration and the program that it runs, without a traceback."""
-    with subprocess.Popen([*COMMAND, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # A shell starts its background jobs with SIGINT ignored, and that is inherited.
+    with subprocess.Popen(
+        [*COMMAND, "demo"], **pipes, preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    ) as process:
         assert process.stdout
         assert process.stderr
         assert "chat.py" in process.stdout.readline()

@@ -284,11 +284,16 @@ def parse_arguments(text: str) -> Any:
 
 def dump_json(value: Any) -> str:
     """Compact JSON in UTF-8-safe text; what JSON cannot hold becomes its ``str``."""
-    return mend(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
+    return mend(_encode(value))
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode  # `json.dumps` would make one per call
 
 
 def mend(text: str) -> str:
     """``text`` with surrogate pairs joined and lone surrogates replaced: protobuf refuses a whole batch for one of them."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

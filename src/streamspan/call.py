@@ -195,9 +195,8 @@ class Call:
 
     @guard("writing a span")
     def _conclude(self, kind: str, error: BaseException | None) -> None:
-        self._span.set_attribute(semconv.OUTCOME, kind)
         self._write_error(kind, error)
-        self._span.set_attributes(self._result() | self._timing())
+        self._span.set_attributes({semconv.OUTCOME: kind, **self._result(), **self._timing()})
         self._write_events()
 
     def _wall(self, at: float) -> int:

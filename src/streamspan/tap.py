@@ -99,45 +99,50 @@ class Body:
     `wrap_body` mixes in the HTTP library's own byte stream classes, as the library checks for them.
     """
 
-    def __init__(self, inner: Any, call: Call, reader: WireReader) -> None:
+    def __init__(self, inner: Any, call: Call, reader: WireReader | None) -> None:
         self._inner = inner
         self._call = call
         self._reader = reader
-        self.parsed = False
-        """Whether an SDK stream with a tap reads this body: then the tap tells what comes, and the body only its closing."""
+        """Reads along; ``None`` once an SDK stream with a tap reads this body: then the tap tells what comes."""
+        # The Anthropic SDK looks this up at every chunk: to find it missing through `__getattr__` would take 1 us each time.
+        self.stream_observer: Any = getattr(inner, "stream_observer", None)
+
+    def leave_to_tap(self) -> None:
+        """From now on a tap reads the chunks, and the body reports its closing only."""
+        self._reader = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(object.__getattribute__(self, "_inner"), name)
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._inner) if self.parsed else self._read_along()
+        return iter(self._inner) if self._reader is None else self._read_along(self._reader)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._inner.__aiter__() if self.parsed else self._aread_along()
+        return self._inner.__aiter__() if self._reader is None else self._aread_along(self._reader)
 
-    def _read_along(self) -> Iterator[bytes]:
+    def _read_along(self, reader: WireReader) -> Iterator[bytes]:
         try:
             for data in self._inner:
-                self._reader.feed(data, self._call)
+                reader.feed(data, self._call)
                 yield data
         except GeneratorExit:
             raise  # the reader stops here; closing or dropping will say how
         except BaseException as error:
             self._call.stopped(error)
             raise
-        self._reader.end(self._call)
+        reader.end(self._call)
 
-    async def _aread_along(self) -> AsyncIterator[bytes]:
+    async def _aread_along(self, reader: WireReader) -> AsyncIterator[bytes]:
         try:
             async for data in self._inner:
-                self._reader.feed(data, self._call)
+                reader.feed(data, self._call)
                 yield data
         except GeneratorExit:
             raise
         except BaseException as error:
             self._call.stopped(error)
             raise
-        self._reader.end(self._call)
+        reader.end(self._call)
 
     def close(self) -> None:
         """Closes the body; this is the end of the call, unless the SDK closes it from inside a read, whose tap knows better."""
@@ -184,17 +189,16 @@ def _find_closer(call: Call) -> str:
 # --- putting them in place -------------------------------------------------------------------------------------------
 
 
-def wrap_body(response: Any, call: Call, *, parsed: bool) -> Body:
+def wrap_body(response: Any, call: Call, reader: WireReader | None = None) -> Body:
     """Replaces the byte stream of an httpx or httpx2 response that is not read yet.
 
     Args:
         response: The HTTP response.
         call: Who is told.
-        parsed: See `Body`.
+        reader: What reads along, where no tap does.
     """
     inner: Any = response.stream
-    body = _body_class(inner.__class__)(inner, call, WireReader(response.headers))
-    body.parsed = parsed
+    body = _body_class(inner.__class__)(inner, call, reader)
     response.stream = body
     return body
 

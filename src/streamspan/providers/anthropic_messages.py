@@ -21,7 +21,10 @@ def read(event: Any, into: Sink) -> None:
         top = fields(event)
         kind = top.get("type")
     if kind == "content_block_delta":
-        delta = fields(top.get("delta"))
+        try:
+            delta = top["delta"].__dict__
+        except (AttributeError, KeyError):
+            delta = fields(top.get("delta"))
         if delta.get("type") == "text_delta":
             into.text(0, delta.get("text") or "")
         else:

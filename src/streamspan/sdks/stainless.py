@@ -204,7 +204,7 @@ def _observe(result: Any, call: Call) -> Any:
         return _read_text(result, call)
     live.watch()
     if (response := getattr(result, "response", None)) is not None:
-        wrap_body(response, call, parsed=True)
+        wrap_body(response, call)
     return tap_stream(result, call)
 
 
@@ -226,7 +226,7 @@ def _observe_raw(raw: Any, call: Call) -> Any:
         _read_closed(response, call)
         return raw
     live.watch()
-    body = wrap_body(response, call, parsed=False)
+    body = wrap_body(response, call, WireReader(response.headers))
     raw.parse = _shadow_parse(raw, body, call)
     return raw
 
@@ -249,7 +249,7 @@ def _shadow_parse(raw: Any, body: Body, call: Call) -> Callable[..., Any]:
         raw.__dict__.pop("parse", None)
         if not hasattr(parsed.__class__, "__stream__"):
             return parsed
-        body.parsed = True
+        body.leave_to_tap()
         return tap_stream(parsed, call)
 
     if inspect.iscoroutinefunction(parse):
