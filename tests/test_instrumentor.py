@@ -15,7 +15,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import TracerProvider, sampling
 
 import streamspan
-from streamspan.sdks import stainless
+from streamspan.sdks import patching
 
 from conftest import Recorder
 from loopback import Loopback, Reply, Request
@@ -224,7 +224,7 @@ def test_instrument_without_any_sdk(
     streamspan.instrument(tracer_provider=recorder.provider)
 
     assert caplog.messages == ["no SDK that streamspan knows is installed: openai, anthropic"]
-    assert not stainless._active
+    assert not patching._active
 
 
 def test_text_of_a_stream_asked_for_behind_the_sdk(observed: Recorder) -> None:

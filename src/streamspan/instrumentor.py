@@ -11,7 +11,8 @@ from streamspan import live, semconv
 from streamspan.call import Telemetry
 from streamspan.errors import logger
 from streamspan.pricing import PriceBook
-from streamspan.sdks import anthropic, openai, stainless
+from streamspan.sdks import anthropic, openai
+from streamspan.sdks.patching import Target, patch, unpatch
 from streamspan.settings import Settings
 from streamspan.version import __version__
 
@@ -21,8 +22,13 @@ _prices = PriceBook()
 class SdkInstrumentor(BaseInstrumentor):
     """Instruments one SDK: now, or as soon as the application imports it."""
 
-    _sdk: ClassVar[stainless.Sdk]
+    _targets: ClassVar[tuple[Target, ...]]
     _requires: ClassVar[str]
+
+    @classmethod
+    def packages(cls) -> tuple[str, ...]:
+        """The import names of the SDK: it is installed if any of them is."""
+        return tuple(dict.fromkeys(target.package for target in cls._targets))
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """The SDK and its versions, as a requirement."""
@@ -34,24 +40,27 @@ class SdkInstrumentor(BaseInstrumentor):
             kwargs.pop(other, None)
         settings = Settings.load(kwargs)
         tracer = get_tracer("streamspan", __version__, provider, semconv.SCHEMA_URL)
-        stainless.patch(self._sdk, Telemetry(tracer, settings, _prices))
+        telemetry = Telemetry(tracer, settings, _prices)
+        for target in self._targets:
+            patch(target, telemetry)
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        stainless.unpatch(self._sdk)
+        for target in self._targets:
+            unpatch(target)
         live.settle()
 
 
 class OpenAIInstrumentor(SdkInstrumentor):
     """Instruments the ``openai`` package."""
 
-    _sdk = openai.SDK
+    _targets = openai.TARGETS
     _requires = "openai >= 1.109"
 
 
 class AnthropicInstrumentor(SdkInstrumentor):
     """Instruments the ``anthropic`` package."""
 
-    _sdk = anthropic.SDK
+    _targets = anthropic.TARGETS
     _requires = "anthropic >= 0.125"
 
 
@@ -69,9 +78,12 @@ def instrument(*, tracer_provider: TracerProvider | None = None, **settings: Any
         SettingsError: If a setting does not exist or cannot have that value.
     """
     Settings.load(settings)  # before anything is patched, and also when no SDK is installed
-    installed = [kind for kind in INSTRUMENTORS if find_spec(kind._sdk.package)]
+    installed = [kind for kind in INSTRUMENTORS if any(find_spec(package) for package in kind.packages())]
     if not installed:
-        logger.warning("no SDK that streamspan knows is installed: %s", ", ".join(kind._sdk.package for kind in INSTRUMENTORS))
+        logger.warning(
+            "no SDK that streamspan knows is installed: %s",
+            ", ".join(package for kind in INSTRUMENTORS for package in kind.packages()),
+        )
     for kind in installed:
         kind().instrument(tracer_provider=tracer_provider, **settings)
 

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from streamspan import semconv
-from streamspan.sdks.stainless import Sdk, is_observed
+from streamspan.sdks.sending import is_observed
+from streamspan.sdks.stainless import make_target
 
 
-def name_provider(client: Any, host: str) -> str:  # noqa: ARG001 - the signature of `Sdk.name_provider`
+def name_provider(client: Any, host: str) -> str:  # noqa: ARG001 - the signature of `NameProvider`
     """By the client's class: the same API is served by Amazon and Google."""
     kind = type(client).__name__
     if "Bedrock" in kind:
@@ -23,4 +24,4 @@ def skip_native_span(wrapped: Callable[..., Any], instance: Any, args: tuple[Any
     return None if is_observed() else wrapped(*args, **kwargs)
 
 
-SDK = Sdk("anthropic", name_provider, {"start_api_call_span": skip_native_span})
+TARGETS = (make_target("anthropic", name_provider, {"start_api_call_span": skip_native_span}),)

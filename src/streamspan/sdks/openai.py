@@ -3,7 +3,7 @@
 from typing import Any
 
 from streamspan import semconv
-from streamspan.sdks.stainless import Sdk
+from streamspan.sdks.stainless import make_target
 
 _HOSTS = {
     "api.deepseek.com": semconv.DEEPSEEK,
@@ -22,4 +22,4 @@ def name_provider(client: Any, host: str) -> str:
     return _HOSTS.get(host, semconv.OPENAI)
 
 
-SDK = Sdk("openai", name_provider, {})
+TARGETS = (make_target("openai", name_provider, {}),)

@@ -5,172 +5,69 @@ helpers, raw and streaming responses, Azure and other subclasses, clients made b
 """
 
 import inspect
-import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from contextvars import Token
-from dataclasses import dataclass
 from functools import partial
-from time import perf_counter, time_ns
+from time import perf_counter
 from typing import Any
 
-import wrapt
-from opentelemetry.context import Context, attach, create_key, get_value, set_value
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled, unwrap
-from opentelemetry.trace import set_span_in_context
-
 from streamspan import live, providers
-from streamspan.call import Call, Request, Telemetry, start
+from streamspan.call import Call, Request
 from streamspan.errors import guard
+from streamspan.sdks.patching import Target, Wrapper
+from streamspan.sdks.sending import begin
 from streamspan.sse import WireReader
 from streamspan.tap import Body, tap_stream, wrap_body
 
-_OBSERVED = create_key("streamspan-observed")
+NameProvider = Callable[[Any, str], str]
+"""``gen_ai.provider.name`` of a client, given its host."""
+
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
-def is_observed() -> bool:
-    """Whether the code that runs now is sending a request that streamspan observes."""
-    return bool(get_value(_OBSERVED))
-
-
-@dataclass(frozen=True, slots=True)
-class Sdk:
-    """One SDK of this make."""
-
-    package: str
-    name_provider: Callable[[Any, str], str]
-    """``gen_ai.provider.name`` of a client, given its host."""
-    extra_patches: Mapping[str, Callable[..., Any]]
-    """More functions of ``<package>._base_client`` to wrap, where they exist."""
-
-    @property
-    def module(self) -> str:
-        """Where the choke points are."""
-        return f"{self.package}._base_client"
-
-
-_active: dict[str, Telemetry] = {}
-"""By package: what its calls report to, while it is instrumented."""
-_hooked: set[str] = set()
-"""Packages whose import we have asked to be told of: that cannot be taken back, so it is asked once."""
-
-
-def patch(sdk: Sdk, telemetry: Telemetry) -> None:
-    """Instruments the SDK, now or as soon as it is imported; we never import it ourselves."""
-    _active[sdk.package] = telemetry
-    if sdk.module in sys.modules:
-        _wrap(sdk)
-    elif sdk.package not in _hooked:
-        _hooked.add(sdk.package)
-        wrapt.register_post_import_hook(lambda _: _wrap_on_import(sdk), sdk.module)
-
-
-def unpatch(sdk: Sdk) -> None:
-    """Puts the SDK's own functions back; streams that run are still observed to their end."""
-    _active.pop(sdk.package, None)
-    if module := sys.modules.get(sdk.module):
-        unwrap(module.SyncAPIClient, "request")
-        unwrap(module.AsyncAPIClient, "request")
-        for name in sdk.extra_patches:
-            if hasattr(module, name):
-                unwrap(module, name)
-
-
-@guard("instrumenting an SDK")
-def _wrap_on_import(sdk: Sdk) -> None:
-    if sdk.package in _active:
-        _wrap(sdk)
-
-
-def _wrap(sdk: Sdk) -> None:
-    module: Any = sys.modules[sdk.module]
-    if isinstance(module.SyncAPIClient.__dict__["request"], wrapt.FunctionWrapper):
-        return
-    wrapt.wrap_function_wrapper(module, "SyncAPIClient.request", partial(_request, sdk))
-    wrapt.wrap_function_wrapper(module, "AsyncAPIClient.request", partial(_request_async, sdk))
-    for name, wrapper in sdk.extra_patches.items():
-        if hasattr(module, name):
-            wrapt.wrap_function_wrapper(module, name, wrapper)
+def make_target(package: str, name_provider: NameProvider, more: Mapping[str, Wrapper]) -> Target:
+    """The choke points of an SDK of this make, and ``more`` functions of the same module to wrap."""
+    wrappers = {
+        "SyncAPIClient.request": partial(_request, package, name_provider),
+        "AsyncAPIClient.request": partial(_request_async, package, name_provider),
+    }
+    return Target(package, f"{package}._base_client", {**wrappers, **more})
 
 
 # --- one request -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Sending:
-    """A request on its way: its span is current, so that HTTP spans nest under it."""
-
-    call: Call | None
-    token: Token[Context]
-
-
-def _request(sdk: Sdk, wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    sending = _begin(sdk, client, args, kwargs)
+def _request(
+    package: str, name: NameProvider, wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    sending = begin(package, _describe, package, name, client, args, kwargs)
     if sending is None:
         return wrapped(*args, **kwargs)
-    try:
-        result = wrapped(*args, **kwargs)
-    except BaseException as error:
-        if sending.call is not None:
-            sending.call.stopped(error)
-        raise
-    finally:
-        _leave(sending.token)
-    return _watch(result, sending.call)
+    return _watch(sending.send(wrapped, *args, **kwargs), sending.call)
 
 
 async def _request_async(
-    sdk: Sdk, wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    package: str, name: NameProvider, wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    sending = _begin(sdk, client, args, kwargs)
+    sending = begin(package, _describe, package, name, client, args, kwargs)
     if sending is None:
         return await wrapped(*args, **kwargs)
-    try:
-        result = await wrapped(*args, **kwargs)
-    except BaseException as error:
-        if sending.call is not None:
-            sending.call.stopped(error)
-        raise
-    finally:
-        _leave(sending.token)
-    return _watch(result, sending.call)
+    return _watch(await sending.send_async(wrapped, *args, **kwargs), sending.call)
 
 
-def _leave(token: Token[Context]) -> None:
-    # OpenTelemetry's own detach logs an error where a coroutine is closed in another context, which has nothing to detach.
-    with suppress(ValueError):
-        token.var.reset(token)
-
-
-@guard("starting a call")
-def _begin(sdk: Sdk, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Sending | None:
-    telemetry = _active.get(sdk.package)
-    if telemetry is None or not is_instrumentation_enabled():
-        return None
+def _describe(package: str, name: NameProvider, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
     options = kwargs["options"] if "options" in kwargs else args[1]
-    request = _describe(sdk, client, options, streamed=bool(kwargs.get("stream")))
-    if request is None:
-        return None
-    started_ns = time_ns()
-    span = start(telemetry, request, started_ns)
-    call = Call(telemetry, request, span, started_ns) if span.is_recording() else None
-    return _Sending(call, attach(set_value(_OBSERVED, value=True, context=set_span_in_context(span))))
-
-
-def _describe(sdk: Sdk, client: Any, options: Any, *, streamed: bool) -> Request | None:
-    wire = providers.find(sdk.package, options.method, options.url)
+    wire = providers.find(package, options.method, options.url)
     if wire is None:
         return None
     body = {**_mapping(options.json_data), **_mapping(options.extra_json)}  # extra_body of the caller wins in the SDK too
     url = client.base_url
     return Request(
         wire=wire,
-        provider=sdk.name_provider(client, url.host),
+        provider=name(client, url.host),
         address=url.host,
         port=url.port or _DEFAULT_PORTS.get(url.scheme, 0),
         body=body,
-        streamed=streamed or bool(body.get("stream")),
+        streamed=bool(kwargs.get("stream") or body.get("stream")),
     )
 
 

@@ -1,0 +1,78 @@
+"""Putting wrappers on an SDK's functions, now or when the application imports it, and taking them off again."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import wrapt
+from opentelemetry.instrumentation.utils import unwrap
+
+from streamspan.call import Telemetry
+from streamspan.errors import guard
+
+Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
+"""What wrapt calls: the wrapped function, the object it is bound to, and its arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an SDK is patched: one module of it."""
+
+    package: str
+    """What its calls are counted as, and what has to be importable for the SDK to be there."""
+    module: str
+    wrappers: Mapping[str, Wrapper]
+    """By path in the module, such as ``Client.request``; what a version of the SDK lacks is left out."""
+
+
+_active: dict[str, Telemetry] = {}
+"""By package: what its calls report to, while it is instrumented."""
+_hooked: set[str] = set()
+"""Modules whose import we have asked to be told of: that cannot be taken back, so it is asked once."""
+
+
+def active(package: str) -> Telemetry | None:
+    """Where the calls of this package report to; ``None`` while it is not instrumented."""
+    return _active.get(package)
+
+
+def patch(target: Target, telemetry: Telemetry) -> None:
+    """Instruments the SDK, now or as soon as it is imported; we never import it ourselves."""
+    _active[target.package] = telemetry
+    if target.module in sys.modules:
+        _wrap(target)
+    elif target.module not in _hooked:
+        _hooked.add(target.module)
+        wrapt.register_post_import_hook(lambda _: _wrap_on_import(target), target.module)
+
+
+def unpatch(target: Target) -> None:
+    """Puts the SDK's own functions back; streams that run are still observed to their end."""
+    _active.pop(target.package, None)
+    if module := sys.modules.get(target.module):
+        for path in target.wrappers:
+            owner, name = _resolve(module, path)
+            if isinstance(owner.__dict__.get(name), wrapt.FunctionWrapper):
+                unwrap(owner, name)
+
+
+@guard("instrumenting an SDK")
+def _wrap_on_import(target: Target) -> None:
+    if target.package in _active:
+        _wrap(target)
+
+
+def _wrap(target: Target) -> None:
+    module: Any = sys.modules[target.module]
+    for path, wrapper in target.wrappers.items():
+        owner, name = _resolve(module, path)
+        if name in owner.__dict__ and not isinstance(owner.__dict__[name], wrapt.FunctionWrapper):
+            wrapt.wrap_function_wrapper(module, path, wrapper)
+
+
+def _resolve(module: Any, path: str) -> tuple[Any, str]:
+    """The class, or the module, that holds the function at ``path``, and the function's name there."""
+    holder, _, name = path.rpartition(".")
+    return attrgetter(holder)(module) if holder else module, name

@@ -1,0 +1,83 @@
+"""A request on its way: its span is current while it is sent, so that HTTP spans nest under it, and no longer."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Token
+from dataclasses import dataclass
+from time import time_ns
+from typing import Any
+
+from opentelemetry.context import Context, attach, create_key, get_value, set_value
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from opentelemetry.trace import set_span_in_context
+
+from streamspan.call import Call, Request, start
+from streamspan.errors import guard
+from streamspan.sdks.patching import active
+
+_OBSERVED = create_key("streamspan-observed")
+
+
+def is_observed() -> bool:
+    """Whether the code that runs now is sending a request that streamspan observes."""
+    return bool(get_value(_OBSERVED))
+
+
+@dataclass(slots=True)
+class Sending:
+    """One request from `begin` until the SDK's function returns or raises."""
+
+    call: Call | None
+    """Who observes it; ``None`` if its span is not recording."""
+    token: Token[Context]
+
+    def send(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Calls the SDK's function, whose exceptions end the call."""
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:
+            self._stop(error)
+            raise
+        finally:
+            self._leave()
+
+    async def send_async(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """The same for a function that is awaited."""
+        try:
+            return await function(*args, **kwargs)
+        except BaseException as error:
+            self._stop(error)
+            raise
+        finally:
+            self._leave()
+
+    def _stop(self, error: BaseException) -> None:
+        if self.call is not None:
+            self.call.stopped(error)
+
+    def _leave(self) -> None:
+        # OpenTelemetry's own detach logs an error where a coroutine is closed in another context, which has nothing to detach.
+        with suppress(ValueError):
+            self.token.var.reset(self.token)
+
+
+@guard("starting a call")
+def begin(package: str, describe: Callable[..., Request | None], /, *args: Any, **kwargs: Any) -> Sending | None:
+    """Starts the span of a request; ``None`` if it is not to be observed, and the SDK's function is to be called as it is.
+
+    Args:
+        package: The SDK, as its `Target` names it.
+        describe: Says what request this is, given the rest of the arguments; ``None`` if it is no model call.
+        *args: For ``describe``.
+        **kwargs: For ``describe``.
+    """
+    telemetry = active(package)
+    if telemetry is None or not is_instrumentation_enabled():
+        return None
+    request = describe(*args, **kwargs)
+    if request is None:
+        return None
+    started_ns = time_ns()
+    span = start(telemetry, request, started_ns)
+    call = Call(telemetry, request, span, started_ns) if span.is_recording() else None
+    return Sending(call, attach(set_value(_OBSERVED, value=True, context=set_span_in_context(span))))
