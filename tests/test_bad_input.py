@@ -8,6 +8,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 import streamspan
 
@@ -224,6 +225,29 @@ async def test_a_defect_anywhere_stays_ours(
     assert len(chunks) == bare
     assert not raised
     observed.started[:] = [span.name for span in observed.ended]  # a span that was begun and lost is the defect itself
+
+
+class Faulty(SpanProcessor):
+    """A span processor of the application's that raises."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Raises."""
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("surface", SURFACES, ids=repr)
+async def test_a_faulty_span_processor_stays_out_of_the_stream(
+    surface: Surface, observed: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a span processor raises at the end of a span, the application reads its stream to the end and sees nothing of it."""
+    monkeypatch.delenv("STREAMSPAN_RAISE_ERRORS")
+    observed.provider.add_span_processor(Faulty())
+
+    chunks, raised = await read(surface, surface.wire(["a", "b"]))
+
+    assert len(chunks) > 2
+    assert not raised
+    observed.span()
 
 
 def test_two_threads_at_one_stream(observed: Recorder) -> None:

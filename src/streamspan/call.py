@@ -28,6 +28,9 @@ class Telemetry:
     prices: PriceBook
 
 
+_MOST_CHOICES = 128  # what OpenAI allows; a request for a million is refused, and its span shall not list a million errors
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What is known of a call before it is sent."""
@@ -50,7 +53,7 @@ class Request:
     def choices(self) -> int:
         """How many answers are asked for."""
         count = self.body.get("n")
-        return count if isinstance(count, int) and count > 0 else 1
+        return count if isinstance(count, int) and 0 < count <= _MOST_CHOICES else 1
 
 
 def start(telemetry: Telemetry, request: Request, at: int) -> Span:
@@ -150,26 +153,34 @@ class Call:
     @guard("reading a response")
     def answered(self, response: Any) -> None:
         """The whole response came at once."""
-        self._read(response, self._into)
-        self._end(FAILED if self.answer.failure else COMPLETED)
+        try:
+            self._read(response, self._into)
+        finally:
+            self._end(FAILED if self.answer.failure else COMPLETED)
 
+    @guard("ending a call")
     def passed(self) -> None:
-        """The whole response passed, but in a form that we cannot read."""
+        """The whole response passed, but in a form that we cannot read: nothing is known of its tokens."""
+        self.accepted = False
         self._end(COMPLETED)
 
+    @guard("ending a call")
     def exhausted(self) -> None:
         """The server ended the stream."""
         self._end(self._unless_over(TRUNCATED))
 
+    @guard("ending a call")
     def closed(self) -> None:
         """The caller closed the stream, or left its ``with``."""
         self._end(self._unless_over(outcome.leaving()))
 
+    @guard("ending a call")
     def stopped(self, error: BaseException) -> None:
         """Sending the request or reading the stream raised ``error``, which goes on to the caller."""
         kind = outcome.classify(error)
         self._end(kind if kind == FAILED else self._unless_over(kind), error=error)
 
+    @guard("ending a call")
     def abandon(self, at: float) -> None:
         """The stream was dropped, or the process ends."""
         self._end(self._unless_over(ABANDONED), at=at)
@@ -245,7 +256,8 @@ class Call:
 
     def _write_events(self) -> None:
         limit = span.event_limit(self._span)
-        marks = self.progress.marks if limit >= 2 * MOST else []  # chunks come first where there is little room
+        # Chunks come first where there is little room; and the thread that makes the marks may still be at it.
+        marks = tuple(self.progress.marks) if limit >= 2 * MOST else ()
         for mark in marks:
             attributes = {
                 semconv.PROGRESS_OFFSET: round(mark.at - self._started, 3),
