@@ -113,6 +113,7 @@ class Answer:
     __slots__ = (
         "_buffer_index",
         "_buffer_kind",
+        "_text_index",
         "_write",
         "attributes",
         "choices",
@@ -134,13 +135,13 @@ class Answer:
         self.failure: tuple[str, str] | None = None
         self.first_content_at: float | None = None
         """`time.perf_counter` when the first text, reasoning, refusal or tool call came."""
-        self._buffer_index, self._buffer_kind = -1, ""
+        self._buffer_index, self._buffer_kind, self._text_index = -1, "", -1
         self._write = _write_nowhere
 
     # --- the Sink ---
 
     def text(self, index: int, text: str) -> None:  # noqa: D102 - see Sink
-        if index != self._buffer_index or self._buffer_kind != "text":
+        if index != self._text_index:
             self._switch(index, "text")
         self._write(text)
 
@@ -157,18 +158,18 @@ class Answer:
     def tool_call(  # noqa: D102
         self, index: int, key: int | str | None, name: str | None, arguments: str, call_id: str | None = None
     ) -> None:
-        self._buffer_index = -1
+        self._close()
         part = self._begin(index).tool(key)
         part.name = part.name or name
         part.call_id = part.call_id or call_id
         part.buffer.write(arguments)
 
     def part(self, index: int, part: dict[str, Any]) -> None:  # noqa: D102
-        self._buffer_index = -1
+        self._close()
         self._begin(index).open(Part("other", value=part))
 
     def boundary(self, index: int) -> None:  # noqa: D102
-        self._buffer_index = -1
+        self._close()
         self.choice(index).last = None
 
     def finish(self, index: int, reason: str) -> None:  # noqa: D102
@@ -199,6 +200,10 @@ class Answer:
             choice = self.choices[index] = Choice()
         return choice
 
+    def _close(self) -> None:
+        """The next text, of whatever kind, has to find its part anew."""
+        self._buffer_index = self._text_index = -1
+
     def _begin(self, index: int) -> Choice:
         if self.first_content_at is None:
             self.first_content_at = perf_counter()
@@ -210,6 +215,7 @@ class Answer:
         if part is None or part.kind != kind:
             part = choice.open(Part(kind))
         self._buffer_index, self._buffer_kind, self._write = index, kind, part.buffer.write
+        self._text_index = index if kind == "text" else -1
 
     # --- what it amounts to ---
 

@@ -14,27 +14,27 @@ from streamspan.wire import Attributes, Prompt, WireFormat, fields, request_attr
 
 def read(event: Any, into: Sink) -> None:
     """Reads one event of a stream, or a whole ``message``."""
-    try:
-        top = event.__dict__
-        kind = top["type"]
+    try:  # what a stream is made of: a delta of text
+        delta = event.__dict__["delta"].__dict__
+        text = delta["text"] if delta["type"] == "text_delta" else None
     except (AttributeError, KeyError):
-        top = fields(event)
-        kind = top.get("type")
-    if kind == "content_block_delta":
-        try:
-            delta = top["delta"].__dict__
-        except (AttributeError, KeyError):
-            delta = fields(top.get("delta"))
-        if delta.get("type") == "text_delta":
-            into.text(0, delta.get("text") or "")
-        else:
-            _read_delta(top.get("index") or 0, delta, into)
-    elif reader := _READERS.get(kind or ""):
+        text = None
+    if text:
+        into.text(0, text)
+        return
+    top = fields(event)
+    if reader := _READERS.get(top.get("type") or ""):
         reader(top, into)
+
+
+def _read_block_delta(event: dict[str, Any], into: Sink) -> None:
+    _read_delta(event.get("index") or 0, fields(event.get("delta")), into)
 
 
 def _read_delta(index: int, delta: dict[str, Any], into: Sink) -> None:
     match delta.get("type"):
+        case "text_delta":
+            into.text(0, delta.get("text") or "")
         case "input_json_delta":
             into.tool_call(0, index, None, delta.get("partial_json") or "")
         case "thinking_delta":
@@ -87,6 +87,7 @@ def _read_error(event: dict[str, Any], into: Sink) -> None:
 _READERS = {
     "message_start": _read_message_start,
     "content_block_start": _read_block_start,
+    "content_block_delta": _read_block_delta,
     "message_delta": _read_message_delta,
     "message_stop": _read_message_stop,
     "message": _read_message,

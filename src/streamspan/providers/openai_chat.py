@@ -14,38 +14,56 @@ from streamspan.wire import Attributes, Prompt, WireFormat, extras, fields, requ
 
 def read(chunk: Any, into: Sink) -> None:
     """Reads a ``chat.completion.chunk`` or a whole ``chat.completion``."""
-    try:
+    try:  # what a stream is made of: one choice with some text and nothing else
         top = chunk.__dict__
-    except AttributeError:
-        top = fields(chunk)
+        (choice,) = top["choices"]
+        state = choice.__dict__
+        delta = state["delta"]
+        said = delta.__dict__
+        text = said["content"]
+        only_text = (
+            type(text) is str
+            and state["finish_reason"] is None
+            and said["tool_calls"] is None
+            and said["refusal"] is None
+            and top["usage"] is None
+            and said["function_call"] is None
+            and not delta.__pydantic_extra__  # such as reasoning_content
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        _read_anything(chunk, into)
+        return
+    if only_text and text and into.response_id:
+        into.text(state["index"] or 0, text)
+    else:
+        _read_anything(chunk, into)
+
+
+def _read_anything(chunk: Any, into: Sink) -> None:
+    top = fields(chunk)
     choices = top.get("choices")
     if (not choices or type(chunk) is dict) and (error := fields(top.get("error") or extras(chunk).get("error"))):
         into.error(str(error.get("code") or error.get("type") or "error"), str(error.get("message") or ""))
     for choice in choices or ():
-        try:
-            state = choice.__dict__
-            delta = state["delta"]
-            said = delta.__dict__
-        except (AttributeError, KeyError):  # decoded JSON, a whole message, or delta: null
-            state = fields(choice)
-            delta = state.get("delta") or state.get("message")
-            said = fields(delta)
-        index = state.get("index") or 0
-        content = said.get("content")
-        if content and type(content) is str:
-            into.text(index, content)
-        else:
-            _read_reasoning(index, extras(delta), into)
-            _read_parts(index, content, into)
-        if said.get("tool_calls") or said.get("function_call") or said.get("refusal"):
-            _read_rest(index, said, into)
-        if reason := state.get("finish_reason"):
-            into.finish(index, reason)
-            _read_groq_usage(extras(chunk), into)
+        _read_choice(fields(choice), chunk, into)
     if (usage := top.get("usage")) is not None:
         into.usage(read_usage(fields(usage), extras(usage)))
     if not into.response_id:  # every chunk repeats it; Azure's first has an empty one
         _read_head(top, into)
+
+
+def _read_choice(choice: dict[str, Any], chunk: Any, into: Sink) -> None:
+    delta = choice.get("delta") or choice.get("message")
+    said, index, content = fields(delta), choice.get("index") or 0, fields(delta).get("content")
+    _read_reasoning(index, extras(delta), into)
+    if isinstance(content, str) and content:
+        into.text(index, content)
+    _read_parts(index, content, into)
+    if said.get("tool_calls") or said.get("function_call") or said.get("refusal"):
+        _read_rest(index, said, into)
+    if reason := choice.get("finish_reason"):
+        into.finish(index, reason)
+        _read_groq_usage(extras(chunk), into)
 
 
 def _read_reasoning(index: int, extra: dict[str, Any], into: Sink) -> None:
