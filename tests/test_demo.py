@@ -26,7 +26,7 @@ HOSTILE = {
 }
 
 CALLS = {
-    ("gpt-4o-mini", "completed"): 3,
+    ("gpt-4o-mini", "completed"): 4,
     ("gpt-4o-mini", "aborted"): 3,
     ("gpt-4o-mini", "abandoned"): 3,
     ("gpt-4o-mini", "truncated"): 1,
@@ -36,15 +36,19 @@ CALLS = {
     ("gpt-4.1", "cancelled"): 1,
     ("claude-sonnet-4-6", "completed"): 3,
     ("claude-sonnet-4-6", "cancelled"): 1,
-    ("claude-haiku-4-5", "completed"): 2,
+    ("claude-haiku-4-5", "completed"): 3,
     ("claude-haiku-4-5", "aborted"): 1,
     ("claude-haiku-4-5", "failed"): 1,
 }
 
 
+TREE = r"prepare a lesson.*\n.*physics.*\n.*chat gpt-4o-mini.*\n.*geography.*\n.*chat claude-haiku-4-5"
+"""The spans of the program that has some of its own, as a tree."""
+
+
 @pytest.mark.timeout(120)
 def test_tour(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every call of both programs arrives with its outcome, whatever the user has exported; no key is shown."""
+    """Every call of the programs arrives with its outcome, whatever the user has exported; no key is shown."""
     for name, value in HOSTILE.items():
         monkeypatch.setenv(name, value)
     file = io.StringIO()
@@ -53,6 +57,7 @@ def test_tour(monkeypatch: pytest.MonkeyPatch) -> None:
     assert code == 0, output
     assert Counter(re.findall(r"^● (\S+)  (\w+)  ", output, re.MULTILINE)) == CALLS, output
     assert "sk-secret" not in output
+    assert re.search(TREE, output), output
     assert output.endswith(f"\n{tour.NEXT}\n")
     assert f"{sum(CALLS.values())} calls" in output
 
@@ -111,17 +116,21 @@ OPENTELEMETRY = {
 
 @pytest.mark.parametrize("name", tour.PROGRAMS)
 def test_programs_are_plain(name: str) -> None:
-    """The examples import the two SDKs and the standard library, and nothing of ours or OpenTelemetry's."""
+    """The examples import the two SDKs and the standard library; only the one with spans of its own knows OpenTelemetry, and none us."""
     source = tour.program(name).read_text()
     imported = set(re.findall(r"^(?:from|import) (\w+)", source, re.MULTILINE))
-    assert imported - sys.stdlib_module_names == {"openai", "anthropic"}
+    own = {"opentelemetry"} if name == "own_spans.py" else set[str]()
+    assert imported - sys.stdlib_module_names == {"openai", "anthropic"} | own
 
 
 @pytest.mark.parametrize("name", tour.PROGRAMS)
 def test_programs_ask_what_the_server_knows(name: str) -> None:
     """Every question in the examples has a scene."""
     source = tour.program(name).read_text()
-    asked = re.findall(r'(?:ask\("[\w.-]+", |STORY = |ask\(client[^"\n]*, |ask_claude\(client, |question in \()"([^"]+)"', source)
+    asked = re.findall(
+        r'(?:ask\("[\w.-]+", |STORY = |ask\(client[^"\n]*, |ask_claude\(client, |ask_openai\(|ask_anthropic\(|question in \()"([^"]+)"',
+        source,
+    )
     assert asked
     assert [question for question in asked if question not in SCENES] == []
 

@@ -1,4 +1,4 @@
-"""`streamspan demo`: the two example programs under ``opentelemetry-instrument``, and what the viewer received of them."""
+"""`streamspan demo`: the example programs under ``opentelemetry-instrument``, and what the viewer received of them."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ from streamspan.viewer.receiver import receiver
 from streamspan.viewer.server import listen, serving
 from streamspan.viewer.terminal import Terminal
 
-PROGRAMS: Final = ("chat.py", "endings.py")
+PROGRAMS: Final = ("chat.py", "own_spans.py", "endings.py")
 KEYS: Final = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 
 # What the command opentelemetry-instrument runs, found without its script: where that lies depends on how pip was used.
@@ -111,7 +111,5 @@ def _sum_up(terminal: Terminal, failures: list[str]) -> int:
     for failure in failures:
         terminal.console.print(Text(f"The demonstration failed: {failure}", style="red"))
     if not failures:
-        terminal.console.print(
-            "\nNow yours: `streamspan view` in one terminal, `opentelemetry-instrument python your_app.py` in another."
-        )
+        terminal.console.print(f"\n{NEXT}")
     return 1 if failures else 0
