@@ -21,20 +21,19 @@ from streamspan.sse import WireReader
 class Tap:
     """Passes on what an iterator yields, and tells the call."""
 
-    __slots__ = ("_call", "_feed", "_inner", "_next")
+    __slots__ = ("_call", "_feed", "_inner")
 
     def __init__(self, inner: Iterator[Any], call: Call) -> None:
         self._call = call
         self._feed = call.feed
         self._inner = inner
-        self._next = inner.__next__
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
         try:
-            chunk = self._next()
+            chunk = next(self._inner)
         except StopIteration:
             self._call.exhausted()
             raise
