@@ -13,7 +13,7 @@ import streamspan
 
 from conftest import Recorder
 from loopback import DONE, Loopback, Reply, openai_chunk, openai_chunks, openai_usage, sse
-from surfaces import SURFACES, AnthropicSurface, OpenAISurface, Surface
+from surfaces import SURFACES, AnthropicSurface, OpenAISurface, ResponsesSurface, Surface
 
 
 def openai_body(*chunks: Any) -> list[bytes]:
@@ -66,12 +66,42 @@ ODD_ANTHROPIC = {
     "empty": [],
 }  # fmt: skip
 
+RESPONSES = ResponsesSurface(is_async=False).wire(["a", "b"])
+
+
+def responses_body(*events: Any) -> list[bytes]:
+    """A stream with these odd events after its first text."""
+    return [*RESPONSES[:5], *(sse(None, event) for event in events), *RESPONSES[5:]]
+
+
+ODD_RESPONSES = {
+    "unknown event": responses_body({"type": "response.shrug"}),
+    "no type": responses_body({"delta": "x"}),
+    "type of another type": responses_body({"type": ["x"], "delta": "x"}),
+    "null": responses_body(None),
+    "a list": responses_body([1, 2]),
+    "a number": responses_body(7),
+    "delta null": responses_body({"type": "response.output_text.delta", "delta": None}),
+    "delta of another type": responses_body({"type": "response.output_text.delta", "delta": {"a": 1}}),
+    "arguments without head": responses_body({"type": "response.function_call_arguments.delta", "output_index": None, "delta": None}),
+    "item null": responses_body({"type": "response.output_item.added", "item": None}, {"type": "response.output_item.done"}),
+    "unknown item": responses_body({"type": "response.output_item.done", "item": {"type": "hologram", "color": "blue"}}),
+    "response null": responses_body({"type": "response.created", "response": None}, {"type": "response.completed"}),
+    "output null": responses_body({"type": "response.completed", "response": {"output": None, "usage": None, "status": 7}}),
+    "output of nulls": responses_body({"type": "response.completed", "response": {"output": [None, {"type": "message", "content": [None]}]}}),
+    "error of null": responses_body({"type": "response.failed", "response": {"error": None}}),
+    "error that is text": responses_body({"type": "error", "error": None, "message": None}),
+    "lone surrogate": responses_body({"type": "response.output_text.delta", "delta": "\udfff"}),
+    "ends with [DONE]": [*RESPONSES, DONE],
+    "empty": [],
+}  # fmt: skip
+
+ODD = {OpenAISurface: ODD_OPENAI, ResponsesSurface: ODD_RESPONSES, AnthropicSurface: ODD_ANTHROPIC}
+
 
 def cases() -> list[Any]:
     return [
-        pytest.param(surface, body, id=f"{surface!r}-{name}")
-        for surface in SURFACES
-        for name, body in (ODD_OPENAI if isinstance(surface, OpenAISurface) else ODD_ANTHROPIC).items()
+        pytest.param(surface, body, id=f"{surface!r}-{name}") for surface in SURFACES for name, body in ODD[type(surface)].items()
     ]
 
 

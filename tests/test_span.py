@@ -7,8 +7,19 @@ import pytest
 from opentelemetry.trace import SpanKind
 
 from conftest import Recorder
-from loopback import Loopback, Reply, Tool, anthropic_usage, openai_usage
-from surfaces import SURFACES, AnthropicSurface, OpenAISurface, Surface
+from loopback import (
+    Loopback,
+    Reply,
+    Tool,
+    anthropic_usage,
+    openai_usage,
+    responses_error,
+    responses_events,
+    responses_usage,
+    responses_whole,
+    sse,
+)
+from surfaces import SURFACES, AnthropicSurface, OpenAISurface, ResponsesSurface, Surface
 
 MEASURED = {
     "streamspan.longest_gap_ms": int,
@@ -101,6 +112,103 @@ OPENAI_EXPECTED = {
     "gen_ai.usage.cost": pytest.approx(0.00018),
 }
 
+RESPONSES_REQUEST: dict[str, Any] = {
+    "instructions": "Be brief.",
+    "input": [
+        {
+            "role": "user",
+            "content": [
+                {"type": "input_text", "text": "And this?"},
+                {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "auto"},
+                {"type": "input_image", "image_url": "https://example.com/a.png", "detail": "auto"},
+                {"type": "input_file", "file_id": "file-1"},
+            ],
+        },
+        {"type": "reasoning", "id": "rs_0", "summary": [{"type": "summary_text", "text": "Time first."}]},
+        {"type": "function_call", "call_id": "call_0", "name": "get_time", "arguments": '{"zone":"PET"}'},
+        {"type": "function_call_output", "call_id": "call_0", "output": "12:00"},
+    ],
+    "tools": [
+        {"type": "function", "name": "get_weather", "description": "Weather", "parameters": WEATHER, "strict": True},
+        {"type": "web_search"},
+        {
+            "type": "mcp",
+            "server_label": "maps",
+            "server_url": "https://example.com",
+            "authorization": "hush",
+            "headers": {"X-Key": "hush"},
+        },
+    ],
+    "temperature": 0,
+    "top_p": 0.5,
+    "max_output_tokens": 100,
+    "reasoning": {"effort": "low"},
+    "service_tier": "flex",
+    "text": {"format": {"type": "json_object"}},
+    "previous_response_id": "resp_0",
+}
+RESPONSES_EXPECTED: dict[str, Any] = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "server.address": "127.0.0.1",
+    "gen_ai.request.model": "gpt-4o-mini",
+    "gen_ai.request.temperature": 0.0,
+    "gen_ai.request.top_p": 0.5,
+    "gen_ai.request.max_tokens": 100,
+    "gen_ai.request.reasoning.level": "low",
+    "gen_ai.request.previous_response.id": "resp_0",
+    "gen_ai.output.type": "json",
+    "openai.api.type": "responses",
+    "openai.request.service_tier": "flex",
+    "gen_ai.system_instructions": [{"type": "text", "content": "Be brief."}],
+    "gen_ai.input.messages": [
+        {
+            "role": "user",
+            "parts": [
+                {"type": "text", "content": "And this?"},
+                {"type": "blob", "modality": "image", "mime_type": "image/png"},
+                {"type": "uri", "modality": "image", "uri": "https://example.com/a.png"},
+                {"type": "file", "modality": "document", "file_id": "file-1"},
+            ],
+        },
+        {"role": "assistant", "parts": [{"type": "reasoning", "content": "Time first."}]},
+        {"role": "assistant", "parts": [{"type": "tool_call", "id": "call_0", "name": "get_time", "arguments": {"zone": "PET"}}]},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "call_0", "response": "12:00"}]},
+    ],
+    "gen_ai.tool.definitions": [
+        {"type": "function", "name": "get_weather", "description": "Weather", "parameters": WEATHER, "strict": True},
+        {"type": "web_search"},
+        {"type": "mcp", "server_label": "maps"},
+    ],
+    "gen_ai.output.messages": [
+        {
+            "role": "assistant",
+            "parts": [
+                {"type": "reasoning", "content": "The user wants weather."},
+                {"type": "text", "content": "Let me look."},
+                {"type": "tool_call", "id": "call_1", "name": "get_weather", "arguments": {"city": "Lima"}},
+                {"type": "tool_call", "id": "call_2", "name": "get_time", "arguments": {}},
+            ],
+            "finish_reason": "completed",
+        }
+    ],
+    "streamspan.preview": "Let me look.",
+    "streamspan.outcome": "completed",
+    "gen_ai.response.id": "resp_1",
+    "gen_ai.response.model": "gpt-4o-mini-2024-07-18",
+    "gen_ai.response.finish_reasons": ("completed",),
+    "openai.response.service_tier": "default",
+    "gen_ai.usage.input_tokens": 1000,
+    "gen_ai.usage.output_tokens": 100,
+    "gen_ai.usage.cache_read.input_tokens": 400,
+    "gen_ai.usage.cache_creation.input_tokens": 0,
+    "gen_ai.usage.reasoning.output_tokens": 60,
+    "streamspan.cost.total": pytest.approx(0.00018),
+    "streamspan.cost.input": pytest.approx(0.00012),
+    "streamspan.cost.output": pytest.approx(0.00006),
+    "gen_ai.usage.cost": pytest.approx(0.00018),
+}
+
 ANTHROPIC_REQUEST: dict[str, Any] = {
     "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
     "messages": [
@@ -177,6 +285,16 @@ ANTHROPIC_EXPECTED = {
 
 def scenario(surface: Surface, *, streamed: bool) -> tuple[Reply, dict[str, Any], dict[str, Any]]:
     """The server's answer, the request's arguments and the attributes that must come of them."""
+    if isinstance(surface, ResponsesSurface):
+        tools = [Tool(), Tool("get_time", ("{}",), "call_2")]
+        answer = {
+            "model": "gpt-4o-mini-2024-07-18",
+            "tool_calls": tools,
+            "usage": responses_usage(1000, 100, cached=400, reasoning=60),
+        }
+        whole = surface.whole("Let me look.", reasoning="The user wants weather.", **answer)
+        pieces = {**answer, "reasoning": ["The user ", "wants weather."]}
+        return reply(surface, ["Let me ", "look."], whole, pieces, streamed=streamed), RESPONSES_REQUEST, RESPONSES_EXPECTED
     if isinstance(surface, OpenAISurface):
         usage = openai_usage(1000, 100, cached=400, reasoning=60)
         answer = {"model": "gpt-4o-mini-2024-07-18", "tool_calls": [Tool()], "finish": "tool_calls", "usage": usage}
@@ -252,14 +370,18 @@ async def test_no_content_when_capture_is_off(surface: Surface, observed: Record
     assert observed.attributes().keys() >= expected.keys() - content
     assert not observed.attributes().keys() & content
     assert "look" not in observed.span().to_json()
+    assert "hush" not in observed.span().to_json()
 
 
-async def openai_call(observed: Recorder, body: list[bytes], **request: Any) -> dict[str, Any]:
-    """The attributes of one streamed OpenAI call."""
-    surface = OpenAISurface(is_async=False)
-    with Loopback(Reply(body=body)) as server:
+async def openai_call(
+    observed: Recorder, body: list[bytes] | dict[str, Any], kind: type[OpenAISurface] = OpenAISurface, **request: Any
+) -> dict[str, Any]:
+    """The attributes of one OpenAI call: streamed, if its answer is events."""
+    surface, streamed = kind(is_async=False), isinstance(body, list)
+    with Loopback(Reply(body=body) if isinstance(body, list) else Reply.of(body)) as server:
         client = surface.client(server)
-        await surface.take(await surface.open(client, **request))
+        result = await (surface.open(client, **request) if streamed else surface.create(client, **request))
+        await surface.take(result) if streamed else None
         client.close()
     return comparable(dict(observed.attributes()))
 
@@ -389,3 +511,116 @@ async def test_no_key_in_an_error(observed: Recorder) -> None:
     span = observed.span()
     assert (span.attributes or {})["error.type"] == "invalid_api_key"
     assert "abcdefghijkl" not in span.to_json()
+
+
+FAILURE = {"code": "server_error", "message": "The model is on holiday."}
+UNHAPPY = {
+    "failed": ({"status": "failed", "error": FAILURE}, "server_error", "error"),
+    "filtered": (
+        {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}},
+        "content_filter",
+        "content_filter",
+    ),
+    "cut short": (
+        {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}},
+        "max_output_tokens",
+        "max_output_tokens",
+    ),
+    "failed without a reason": ({"status": "failed"}, "failed", "error"),
+    "incomplete without a reason": ({"status": "incomplete"}, "incomplete", "incomplete"),
+}
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize(("response", "code", "reason"), UNHAPPY.values(), ids=UNHAPPY)
+async def test_a_response_that_is_not_complete_has_failed(
+    response: dict[str, Any], code: str, reason: str, observed: Recorder, *, streamed: bool
+) -> None:
+    """``response.failed`` and ``response.incomplete`` raise nothing; the span says what went wrong, and has text, usage and cost."""
+    events = responses_events(["Lima", " is"], terminal=f"response.{response['status']}", **response)
+    attributes = await openai_call(observed, events if streamed else responses_whole("Lima is", **response), ResponsesSurface)
+
+    assert attributes["streamspan.outcome"] == "failed"
+    assert attributes["error.type"] == code
+    assert attributes["gen_ai.response.finish_reasons"] == (reason,)
+    assert attributes["gen_ai.output.messages"][0]["parts"] == [{"type": "text", "content": "Lima is"}]
+    assert attributes["gen_ai.usage.output_tokens"] == 5
+    assert attributes["streamspan.cost.total"] > 0
+
+
+async def test_an_error_event_that_raises_nothing_is_a_failure(observed: Recorder) -> None:
+    """An ``error`` event with its code at the top reaches the application as an event, and the span as an error."""
+    events = ResponsesSurface(is_async=False).wire(["Lima"], terminal=False)
+    error = responses_error("out of tokens", code="rate_limit_exceeded")
+    attributes = await openai_call(observed, [*events, sse("error", error)], ResponsesSurface)
+
+    assert attributes["streamspan.outcome"] == "failed"
+    assert attributes["error.type"] == "rate_limit_exceeded"
+    assert attributes["streamspan.preview"] == "Lima"
+    assert observed.span().status.description == "out of tokens"
+
+
+async def test_output_that_only_the_terminal_event_has(observed: Recorder) -> None:
+    """A server that streams nothing, and tells all in ``response.completed``, is understood."""
+    surface = ResponsesSurface(is_async=False)
+    *_, terminal = surface.wire(["Lima"], reasoning=["Peru?"], tool_calls=[Tool()])
+    attributes = await openai_call(observed, [terminal], ResponsesSurface)
+
+    assert attributes["streamspan.outcome"] == "completed"
+    assert attributes["gen_ai.output.messages"][0]["parts"] == [
+        {"type": "reasoning", "content": "Peru?"},
+        {"type": "text", "content": "Lima"},
+        {"type": "tool_call", "id": "call_1", "name": "get_weather", "arguments": {"city": "Lima"}},
+    ]
+
+
+SEARCH: dict[str, Any] = {
+    "id": "ws_1",
+    "type": "web_search_call",
+    "status": "completed",
+    "action": {"type": "search", "query": "Lima"},
+}
+SHELL: dict[str, Any] = {
+    "id": "sh_1",
+    "type": "local_shell_call",
+    "call_id": "call_9",
+    "status": "completed",
+    "action": {"type": "exec", "command": ["ls"], "env": {}},
+}
+IMAGE: dict[str, Any] = {"id": "ig_1", "type": "image_generation_call", "status": "completed", "result": "AAAA"}
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+async def test_built_in_tools_are_parts(observed: Recorder, *, streamed: bool) -> None:
+    """Tools that the server ran are told as such, those that the application is to run as tool calls; images are left out."""
+    items = [SEARCH, SHELL, IMAGE]
+    response = {**responses_whole(), "output": items}
+    events = [{"type": "response.output_item.done", "output_index": index, "item": item} for index, item in enumerate(items)]
+    body = [*(sse(None, event) for event in events), sse(None, {"type": "response.completed", "response": response})]
+    attributes = await openai_call(observed, body if streamed else response, ResponsesSurface)
+
+    search = {"type": "web_search", "action": {"type": "search", "query": "Lima"}}
+    shell: dict[str, Any] = {"action": {"type": "exec", "command": ["ls"], "env": {}}}
+    assert attributes["gen_ai.output.messages"][0]["parts"] == [
+        {"type": "server_tool_call", "id": "ws_1", "name": "web_search", "server_tool_call": search},
+        {"type": "tool_call", "id": "call_9", "name": "local_shell", "arguments": shell},
+        {"type": "server_tool_call", "id": "ig_1", "name": "image_generation", "server_tool_call": {"type": "image_generation"}},
+    ]
+
+
+async def test_parse_is_a_call_like_any_other(observed: Recorder) -> None:
+    """``responses.parse`` is read as the whole response that it is."""
+    surface = ResponsesSurface(is_async=False)
+    with Loopback(Reply.of(surface.whole("Lima"))) as server, surface.client(server) as client:
+        assert client.responses.parse(model=surface.model, input="Where?").output_text == "Lima"
+
+    assert observed.attributes()["streamspan.preview"] == "Lima"
+
+
+async def test_retrieving_a_response_is_no_second_call(observed: Recorder) -> None:
+    """A stream resumed by ``retrieve`` passes untouched: its tokens are on the span of the call that made the response."""
+    surface = ResponsesSurface(is_async=False)
+    with Loopback(Reply(body=surface.wire(["Lima"]))) as server, surface.client(server) as client:
+        assert list(client.responses.retrieve("resp_1", stream=True, starting_after=2))
+
+    assert observed.spans(0) == []
