@@ -358,6 +358,56 @@ def openai_error(message: str = "Server error", *, kind: str = "server_error", c
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
+# --- OpenAI legacy completions and embeddings ------------------------------------------------------------------------
+
+
+def completions_whole(
+    text: str = "Hello",
+    *,
+    model: str = "gpt-3.5-turbo-instruct",
+    finish: str | None = "stop",
+    usage: Mapping[str, Any] | None = None,
+    n: int = 1,
+) -> dict[str, Any]:
+    """A whole completion; every choice says the same."""
+    choices = [{"index": index, "text": text, "logprobs": None, "finish_reason": finish} for index in range(n)]
+    numbers = openai_usage() if usage is None else dict(usage)
+    return {**_completion(model), "choices": choices, "usage": numbers}
+
+
+def completions_chunks(
+    texts: Iterable[str] = (),
+    *,
+    model: str = "gpt-3.5-turbo-instruct",
+    finish: str | None = "stop",
+    usage: Mapping[str, Any] | None = None,
+    n: int = 1,
+    done: bool = True,
+) -> list[bytes]:
+    """A streamed completion, by the rules of `openai_chunks`."""
+    said = [(text, None) for text in texts] + ([("", finish)] if finish is not None else [])
+    chunks = [
+        {**_completion(model), "choices": [{"index": index, "text": text, "logprobs": None, "finish_reason": reason}]}
+        for text, reason in said
+        for index in range(n)
+    ]
+    if usage is not None:
+        chunks.append({**_completion(model), "choices": [], "usage": dict(usage)})
+    return [sse(None, chunk) for chunk in chunks] + ([DONE] if done else [])
+
+
+def _completion(model: str) -> dict[str, Any]:
+    return {"id": "cmpl-1", "object": "text_completion", "created": 1760000000, "model": model, "system_fingerprint": "fp_1"}
+
+
+def embeddings_whole(
+    vectors: Sequence[Sequence[float] | str], *, model: str = "text-embedding-3-small", tokens: int = 1000
+) -> dict[str, Any]:
+    """An answer of embeddings, each a list of numbers or, in base64, a string."""
+    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)]
+    return {"object": "list", "data": data, "model": model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
+
+
 # --- OpenAI responses -------------------------------------------------------------------------------------------------
 
 

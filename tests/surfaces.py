@@ -15,6 +15,8 @@ from loopback import (
     anthropic_error,
     anthropic_events,
     anthropic_whole,
+    completions_chunks,
+    completions_whole,
     openai_chunks,
     openai_error,
     openai_whole,
@@ -40,6 +42,7 @@ class Surface:
     """The finish reasons of a complete answer."""
     partway: int = 4
     """The number of chunks after which some of the text is there, but not all."""
+    has_helper: bool = True
     error_event: bytes
     error_code: str
 
@@ -157,6 +160,24 @@ class OpenAISurface(Surface):
         return client.chat.completions.stream(model=self.model, messages=MESSAGES)
 
 
+class CompletionsSurface(OpenAISurface):
+    """OpenAI's legacy completions, which have no helper."""
+
+    name = "completions"
+    model = "gpt-3.5-turbo-instruct"
+    has_helper = False
+
+    def wire(self, texts: Iterable[str], *, terminal: bool = True, **options: Any) -> list[bytes]:
+        unfinished: dict[str, Any] = {} if terminal else {"finish": None, "done": False}
+        return completions_chunks(texts, **{**unfinished, **options})
+
+    def whole(self, text: str, **options: Any) -> dict[str, Any]:
+        return completions_whole(text, **options)
+
+    def call(self, client: Any) -> tuple[Any, dict[str, Any]]:
+        return client.completions, {"model": self.model, "prompt": QUESTION}
+
+
 class ResponsesSurface(OpenAISurface):
     """OpenAI responses."""
 
@@ -212,4 +233,5 @@ class AnthropicSurface(Surface):
         return client.messages.stream(model=self.model, messages=MESSAGES, max_tokens=100)
 
 
-SURFACES = [kind(is_async=is_async) for kind in (OpenAISurface, ResponsesSurface, AnthropicSurface) for is_async in (False, True)]
+KINDS = (OpenAISurface, ResponsesSurface, CompletionsSurface, AnthropicSurface)
+SURFACES = [kind(is_async=is_async) for kind in KINDS for is_async in (False, True)]

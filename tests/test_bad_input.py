@@ -13,7 +13,7 @@ import streamspan
 
 from conftest import Recorder
 from loopback import DONE, Loopback, Reply, openai_chunk, openai_chunks, openai_usage, sse
-from surfaces import SURFACES, AnthropicSurface, OpenAISurface, ResponsesSurface, Surface
+from surfaces import SURFACES, AnthropicSurface, CompletionsSurface, OpenAISurface, ResponsesSurface, Surface
 
 
 def openai_body(*chunks: Any) -> list[bytes]:
@@ -96,7 +96,32 @@ ODD_RESPONSES = {
     "empty": [],
 }  # fmt: skip
 
-ODD = {OpenAISurface: ODD_OPENAI, ResponsesSurface: ODD_RESPONSES, AnthropicSurface: ODD_ANTHROPIC}
+COMPLETIONS = CompletionsSurface(is_async=False).wire(["a", "b"])
+
+
+def completions_body(*chunks: Any) -> list[bytes]:
+    """A stream with these odd chunks after its first text."""
+    return [*COMPLETIONS[:1], *(sse(None, chunk) for chunk in chunks), *COMPLETIONS[1:]]
+
+
+ODD_COMPLETIONS = {
+    "null": completions_body(None),
+    "a list": completions_body([1, 2]),
+    "choices null": completions_body({"choices": None}),
+    "choice null": completions_body({"choices": [None]}),
+    "text null": completions_body({"choices": [{"index": None, "text": None}]}),
+    "text of another type": completions_body({"choices": [{"index": 0, "text": ["x"]}]}),
+    "usage null": completions_body({"usage": None}, {"choices": [], "usage": {"prompt_tokens": None}}),
+    "lone surrogate": completions_body({"choices": [{"index": 0, "text": "\udfff"}]}),
+    "empty": [DONE],
+}
+
+ODD = {
+    CompletionsSurface: ODD_COMPLETIONS,
+    OpenAISurface: ODD_OPENAI,
+    ResponsesSurface: ODD_RESPONSES,
+    AnthropicSurface: ODD_ANTHROPIC,
+}
 
 
 def cases() -> list[Any]:

@@ -12,6 +12,7 @@ from loopback import (
     Reply,
     Tool,
     anthropic_usage,
+    embeddings_whole,
     openai_usage,
     responses_error,
     responses_events,
@@ -19,7 +20,7 @@ from loopback import (
     responses_whole,
     sse,
 )
-from surfaces import SURFACES, AnthropicSurface, OpenAISurface, ResponsesSurface, Surface
+from surfaces import SURFACES, AnthropicSurface, CompletionsSurface, OpenAISurface, ResponsesSurface, Surface
 
 MEASURED = {
     "streamspan.longest_gap_ms": int,
@@ -110,6 +111,51 @@ OPENAI_EXPECTED = {
     "streamspan.cost.input": pytest.approx(0.00012),
     "streamspan.cost.output": pytest.approx(0.00006),
     "gen_ai.usage.cost": pytest.approx(0.00018),
+}
+
+COMPLETIONS_REQUEST: dict[str, Any] = {
+    "temperature": 0,
+    "top_p": 0.5,
+    "max_tokens": 100,
+    "frequency_penalty": 0.1,
+    "presence_penalty": 0.2,
+    "seed": 7,
+    "stop": ["END"],
+    "n": 2,
+}
+COMPLETIONS_EXPECTED: dict[str, Any] = {
+    "gen_ai.operation.name": "text_completion",
+    "gen_ai.provider.name": "openai",
+    "server.address": "127.0.0.1",
+    "gen_ai.request.model": "gpt-3.5-turbo-instruct",
+    "gen_ai.request.temperature": 0.0,
+    "gen_ai.request.top_p": 0.5,
+    "gen_ai.request.max_tokens": 100,
+    "gen_ai.request.frequency_penalty": 0.1,
+    "gen_ai.request.presence_penalty": 0.2,
+    "gen_ai.request.seed": 7,
+    "gen_ai.request.stop_sequences": ("END",),
+    "gen_ai.request.choice.count": 2,
+    "gen_ai.input.messages": [{"role": "user", "parts": [{"type": "text", "content": "Tell me about Lima."}]}],
+    "gen_ai.output.messages": [
+        {"role": "assistant", "parts": [{"type": "text", "content": "Let me look."}], "finish_reason": "length"},
+        {"role": "assistant", "parts": [{"type": "text", "content": "Let me look."}], "finish_reason": "length"},
+    ],
+    "streamspan.preview": "Let me look.",
+    "streamspan.outcome": "completed",
+    "gen_ai.response.id": "cmpl-1",
+    "gen_ai.response.model": "gpt-3.5-turbo-instruct",
+    "gen_ai.response.finish_reasons": ("length", "length"),
+    "openai.response.system_fingerprint": "fp_1",
+    "gen_ai.usage.input_tokens": 1000,
+    "gen_ai.usage.output_tokens": 100,
+    "gen_ai.usage.cache_read.input_tokens": 0,
+    "gen_ai.usage.reasoning.output_tokens": 0,
+    # 1000 at $1.50 and 100 at $2 a million
+    "streamspan.cost.total": pytest.approx(0.0017),
+    "streamspan.cost.input": pytest.approx(0.0015),
+    "streamspan.cost.output": pytest.approx(0.0002),
+    "gen_ai.usage.cost": pytest.approx(0.0017),
 }
 
 RESPONSES_REQUEST: dict[str, Any] = {
@@ -295,6 +341,10 @@ def scenario(surface: Surface, *, streamed: bool) -> tuple[Reply, dict[str, Any]
         whole = surface.whole("Let me look.", reasoning="The user wants weather.", **answer)
         pieces = {**answer, "reasoning": ["The user ", "wants weather."]}
         return reply(surface, ["Let me ", "look."], whole, pieces, streamed=streamed), RESPONSES_REQUEST, RESPONSES_EXPECTED
+    if isinstance(surface, CompletionsSurface):
+        answer = {"n": 2, "finish": "length", "usage": openai_usage(1000, 100)}
+        whole = surface.whole("Let me look.", **answer)
+        return reply(surface, ["Let me ", "look."], whole, answer, streamed=streamed), COMPLETIONS_REQUEST, COMPLETIONS_EXPECTED
     if isinstance(surface, OpenAISurface):
         usage = openai_usage(1000, 100, cached=400, reasoning=60)
         answer = {"model": "gpt-4o-mini-2024-07-18", "tool_calls": [Tool()], "finish": "tool_calls", "usage": usage}
@@ -342,7 +392,7 @@ async def test_everything_on_the_span(surface: Surface, observed: Recorder, *, s
     assert attributes.pop("streamspan.cost.source").startswith("genai-prices ")
     timing = {"gen_ai.request.stream": True, "streamspan.chunks": len(chunks), **MEASURED} if streamed else {}
     assert attributes == {**expected, "server.port": port, **timing}
-    assert span.name == f"chat {attributes['gen_ai.request.model']}"
+    assert span.name == f"{expected['gen_ai.operation.name']} {surface.model}"
     assert span.kind is SpanKind.CLIENT
     assert span.instrumentation_scope is not None
     assert span.instrumentation_scope.name == "streamspan"
@@ -624,3 +674,83 @@ async def test_retrieving_a_response_is_no_second_call(observed: Recorder) -> No
         assert list(client.responses.retrieve("resp_1", stream=True, starting_after=2))
 
     assert observed.spans(0) == []
+
+
+VECTORS = {"floats": [[0.5, 0.25]], "base64": ["AAAAPwAAgD4="]}
+
+
+@pytest.mark.parametrize("asked", [None, *VECTORS])
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+async def test_embeddings(asked: str | None, observed: Recorder, *, is_async: bool) -> None:
+    """An embedding has an input to pay for, and neither output nor finish reasons; the application gets its numbers."""
+    surface = OpenAISurface(is_async=is_async)
+    sent = "float" if asked == "floats" else "base64"  # which the SDK asks for by itself
+    request = {"encoding_format": sent} if asked else {}
+    with Loopback(Reply.of(embeddings_whole(VECTORS["floats" if asked == "floats" else "base64"]))) as server:
+        client = surface.client(server)
+        creating = client.embeddings.create(model="text-embedding-3-small", input="Lima", dimensions=2, **request)
+        result = await creating if is_async else creating
+        closing = client.close()
+        if is_async:
+            await closing
+        port = server.port
+
+    assert result.data[0].embedding == (VECTORS["base64"][0] if asked == "base64" else [0.5, 0.25])
+    attributes = comparable(dict(observed.attributes()))
+    assert attributes.pop("streamspan.cost.source").startswith("genai-prices ")
+    assert observed.span().name == "embeddings text-embedding-3-small"
+    assert attributes == {
+        "gen_ai.operation.name": "embeddings",
+        "gen_ai.provider.name": "openai",
+        "server.address": "127.0.0.1",
+        "server.port": port,
+        "gen_ai.request.model": "text-embedding-3-small",
+        "gen_ai.request.encoding_formats": (sent,),
+        "gen_ai.embeddings.dimension.count": 2,
+        "gen_ai.response.model": "text-embedding-3-small",
+        "streamspan.outcome": "completed",
+        "gen_ai.usage.input_tokens": 1000,
+        # 1000 at $0.02 a million
+        "streamspan.cost.total": pytest.approx(0.00002),
+        "streamspan.cost.input": pytest.approx(0.00002),
+        "streamspan.cost.output": 0,
+        "gen_ai.usage.cost": pytest.approx(0.00002),
+    }
+
+
+@pytest.mark.parametrize(("texts", "least"), [("Lima is in Peru.", 3), (["Lima", "is in Peru."], 3), ([1, 2, 3], 0)])
+async def test_embeddings_without_usage(texts: Any, least: int, observed: Recorder) -> None:
+    """The input of an embedding whose server counts nothing is estimated; there is no output to estimate."""
+    surface = OpenAISurface(is_async=False)
+    answer = {**embeddings_whole([[0.5]]), "usage": None}
+    with Loopback(Reply.of(answer)) as server, surface.client(server) as client:
+        client.embeddings.with_raw_response.create(model="text-embedding-3-small", input=texts)
+
+    attributes = observed.attributes()
+    assert attributes["streamspan.usage.estimated"] == ("input_tokens",)
+    assert least <= int(str(attributes["gen_ai.usage.input_tokens"])) < 20
+    assert "gen_ai.usage.output_tokens" not in attributes
+    assert "gen_ai.input.messages" not in attributes
+
+
+async def test_an_embedding_that_failed(observed: Recorder) -> None:
+    """A refused embedding has the provider's code, and no finish reason."""
+    surface = OpenAISurface(is_async=False)
+    error = {"error": {"message": "too long", "type": "invalid_request_error", "code": "context_length_exceeded"}}
+    with Loopback(Reply.of(error, 400)) as server, surface.client(server) as client, pytest.raises(Exception, match="too long"):
+        client.embeddings.create(model="text-embedding-3-small", input="Lima")
+
+    assert observed.attributes()["error.type"] == "context_length_exceeded"
+    assert "gen_ai.response.finish_reasons" not in observed.attributes()
+
+
+async def test_prompts_in_tokens_are_nobodys_text(observed: Recorder) -> None:
+    """A legacy completion may be asked several prompts, in text or in tokens; texts are the input, tokens are not."""
+    surface = CompletionsSurface(is_async=False)
+    with Loopback(Reply.of(surface.whole("x"))) as server, surface.client(server) as client:
+        client.completions.create(model=surface.model, prompt=["a", "b"])
+        client.completions.create(model=surface.model, prompt=[[1, 2], [3]])
+
+    texts, tokens = (comparable(dict(span.attributes or {})) for span in observed.spans(2))
+    assert [message["parts"][0]["content"] for message in texts["gen_ai.input.messages"]] == ["a", "b"]
+    assert "gen_ai.input.messages" not in tokens
