@@ -232,6 +232,24 @@ def test_caller_sends_nonsense(observed: Recorder) -> None:
     assert observed.span().name == "chat"
 
 
+def test_caller_sends_nonsense_as_a_response(observed: Recorder) -> None:
+    """The same for responses, whose input has more shapes."""
+    surface = ResponsesSurface(is_async=False)
+    error = {"error": {"message": "bad", "type": "invalid_request_error", "code": None}}
+    nonsense: Any = {
+        "input": [None, "x", {"role": None, "content": 5}, {"type": 7}, {"type": "function_call_output", "output": {"a": 1}}],
+        "tools": [None, "hammer", {"type": "function"}],
+        "conversation": {"name": "x"},
+        "text": {"format": {"type": ["x"]}},
+        "reasoning": "hard",
+    }
+    with Loopback(Reply.of(error, 400)) as server, surface.client(server) as client, pytest.raises(openai.BadRequestError):
+        client.post("/responses", cast_to=object, body=nonsense)
+
+    assert observed.attributes()["error.type"] == "invalid_request_error"
+    assert "gen_ai.conversation.id" not in observed.attributes()
+
+
 def test_messages_given_as_generator_reach_the_provider(observed: Recorder) -> None:
     """An iterator of messages is left for the SDK to read."""
     surface = AnthropicSurface(is_async=False)

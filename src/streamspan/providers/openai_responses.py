@@ -9,7 +9,7 @@ from typing import Any
 from streamspan import semconv
 from streamspan.answer import Sink, parse_arguments
 from streamspan.usage import Usage
-from streamspan.wire import Attributes, Prompt, WireFormat, fields, request_attributes, sequence
+from streamspan.wire import Attributes, Prompt, WireFormat, extras, fields, request_attributes, sequence
 
 
 def read(event: Any, into: Sink) -> None:
@@ -27,7 +27,7 @@ def read(event: Any, into: Sink) -> None:
     elif type(kind) is str:
         if reader := _READERS.get(kind):
             reader(top, into)
-    elif top.get("object") == "response":
+    elif "output" in top:
         _read_response(top, into)
 
 
@@ -133,8 +133,8 @@ def _read_status(response: dict[str, Any], into: Sink) -> None:
 
 
 _NOTHING: frozenset[str] = frozenset()
-_FUNCTIONS = frozenset({"function_call", "custom_tool_call"})
-_STREAMED = frozenset({"message", "reasoning", None}) | _FUNCTIONS
+_FUNCTIONS = ("function_call", "custom_tool_call")
+_STREAMED = ("message", "reasoning", None, *_FUNCTIONS)
 
 
 def _read_item(index: int, item: dict[str, Any], into: Sink, heard: Collection[str]) -> None:
@@ -193,7 +193,8 @@ def _plain(value: Any) -> Any:
 
 def read_usage(usage: dict[str, Any]) -> Usage:
     """The ``usage`` object: input tokens include cached ones, output tokens include reasoning."""
-    inputs = fields(usage.get("input_tokens_details"))
+    details = usage.get("input_tokens_details")
+    inputs = {**extras(details), **fields(details)}  # older SDKs have no name for what is written to the cache
     return Usage(
         input_tokens=usage.get("input_tokens"),
         cache_read_tokens=inputs.get("cached_tokens"),
@@ -206,10 +207,6 @@ def read_usage(usage: dict[str, Any]) -> Usage:
 # --- the request -----------------------------------------------------------------------------------------------------
 
 
-def _id(value: Any) -> str:
-    return value if isinstance(value, str) else str(fields(value)["id"])
-
-
 _REQUEST = {
     "model": (semconv.REQUEST_MODEL, str),
     "max_output_tokens": (semconv.REQUEST_MAX_TOKENS, int),
@@ -217,7 +214,6 @@ _REQUEST = {
     "top_p": (semconv.REQUEST_TOP_P, float),
     "service_tier": (semconv.OPENAI_REQUEST_SERVICE_TIER, str),
     "previous_response_id": (semconv.REQUEST_PREVIOUS_RESPONSE_ID, str),
-    "conversation": (semconv.CONVERSATION_ID, _id),
 }
 _OUTPUT_TYPES = {"text": "text", "json_object": "json", "json_schema": "json"}
 
@@ -230,7 +226,10 @@ def request(body: Mapping[str, Any]) -> Attributes:
         del attributes[semconv.OPENAI_REQUEST_SERVICE_TIER]
     if effort := fields(body.get("reasoning")).get("effort"):
         attributes[semconv.REQUEST_REASONING_LEVEL] = str(effort)
-    if kind := _OUTPUT_TYPES.get(fields(fields(body.get("text")).get("format")).get("type", "")):
+    conversation = body.get("conversation")
+    if isinstance(name := fields(conversation).get("id", conversation), str):
+        attributes[semconv.CONVERSATION_ID] = name
+    if kind := _OUTPUT_TYPES.get(str(fields(fields(body.get("text")).get("format")).get("type"))):
         attributes[semconv.OUTPUT_TYPE] = kind
     return attributes
 
