@@ -358,6 +358,193 @@ def openai_error(message: str = "Server error", *, kind: str = "server_error", c
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
+# --- OpenAI legacy completions and embeddings ------------------------------------------------------------------------
+
+
+def completions_whole(
+    text: str = "Hello",
+    *,
+    model: str = "gpt-3.5-turbo-instruct",
+    finish: str | None = "stop",
+    usage: Mapping[str, Any] | None = None,
+    n: int = 1,
+) -> dict[str, Any]:
+    """A whole completion; every choice says the same."""
+    choices = [{"index": index, "text": text, "logprobs": None, "finish_reason": finish} for index in range(n)]
+    numbers = openai_usage() if usage is None else dict(usage)
+    return {**_completion(model), "choices": choices, "usage": numbers}
+
+
+def completions_chunks(
+    texts: Iterable[str] = (),
+    *,
+    model: str = "gpt-3.5-turbo-instruct",
+    finish: str | None = "stop",
+    usage: Mapping[str, Any] | None = None,
+    n: int = 1,
+    done: bool = True,
+) -> list[bytes]:
+    """A streamed completion, by the rules of `openai_chunks`."""
+    said = [(text, None) for text in texts] + ([("", finish)] if finish is not None else [])
+    chunks = [
+        {**_completion(model), "choices": [{"index": index, "text": text, "logprobs": None, "finish_reason": reason}]}
+        for text, reason in said
+        for index in range(n)
+    ]
+    if usage is not None:
+        chunks.append({**_completion(model), "choices": [], "usage": dict(usage)})
+    return [sse(None, chunk) for chunk in chunks] + ([DONE] if done else [])
+
+
+def _completion(model: str) -> dict[str, Any]:
+    return {"id": "cmpl-1", "object": "text_completion", "created": 1760000000, "model": model, "system_fingerprint": "fp_1"}
+
+
+def embeddings_whole(
+    vectors: Sequence[Sequence[float] | str], *, model: str = "text-embedding-3-small", tokens: int = 1000
+) -> dict[str, Any]:
+    """An answer of embeddings, each a list of numbers or, in base64, a string."""
+    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)]
+    return {"object": "list", "data": data, "model": model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
+
+
+# --- OpenAI responses -------------------------------------------------------------------------------------------------
+
+
+def responses_usage(input: int = 12, output: int = 5, *, cached: int = 0, reasoning: int = 0) -> dict[str, Any]:  # noqa: A002
+    """A usage object; the input includes the cached tokens, the output the reasoning tokens."""
+    return {
+        "input_tokens": input,
+        "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": 0},
+        "output_tokens": output,
+        "output_tokens_details": {"reasoning_tokens": reasoning},
+        "total_tokens": input + output,
+    }
+
+
+def responses_whole(
+    text: str | None = "Hello",
+    *,
+    model: str = "gpt-4o-mini",
+    reasoning: str | None = None,
+    tool_calls: Sequence[Tool] = (),
+    usage: Mapping[str, Any] | None = None,
+    status: str = "completed",
+    id: str = "resp_1",  # noqa: A002
+    **extra: Any,
+) -> dict[str, Any]:
+    """A whole response: its items in the order reasoning, message, function calls. ``extra`` is added at its top level."""
+    items: list[dict[str, Any]] = []
+    if reasoning is not None:
+        items.append({"id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": reasoning}]})
+    if text is not None:
+        items.append(_responses_message([_responses_text(text)]))
+    items += [_responses_call(tool, "".join(tool.arguments)) for tool in tool_calls]
+    return {
+        "id": id,
+        "object": "response",
+        "created_at": 1760000000,
+        "status": status,
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "model": model,
+        "output": items,
+        "parallel_tool_calls": True,
+        "service_tier": "default",
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": responses_usage() if usage is None else dict(usage),
+        **extra,
+    }
+
+
+def _responses_text(text: str) -> dict[str, Any]:
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def _responses_message(content: list[dict[str, Any]], status: str = "completed") -> dict[str, Any]:
+    return {"id": "msg_1", "type": "message", "role": "assistant", "status": status, "content": content}
+
+
+def _responses_call(tool: Tool, arguments: str, status: str = "completed") -> dict[str, Any]:
+    function = {"id": f"fc_{tool.id}", "type": "function_call", "status": status}
+    return {**function, "name": tool.name, "call_id": tool.id, "arguments": arguments}
+
+
+def responses_events(
+    texts: Iterable[str] = (),
+    *,
+    reasoning: Iterable[str] | None = None,
+    tool_calls: Sequence[Tool] = (),
+    terminal: str | None = "response.completed",
+    **whole: Any,
+) -> list[bytes]:
+    """A streamed response: each item is announced, streamed and repeated, and the terminal event repeats the whole.
+
+    ``terminal=None`` leaves the terminal event out; ``whole`` is what `responses_whole` takes.
+    """
+    texts, thoughts = list(texts), None if reasoning is None else list(reasoning)
+    response = responses_whole(
+        "".join(texts) if texts else None,
+        reasoning=None if thoughts is None else "".join(thoughts),
+        tool_calls=tool_calls,
+        **whole,
+    )
+    begun: dict[str, Any] = {**response, "status": "in_progress", "output": [], "usage": None, "service_tier": "auto"}
+    begun |= {"error": None, "incomplete_details": None}
+    events: list[dict[str, Any]] = [{"type": f"response.{state}", "response": begun} for state in ("created", "in_progress")]
+    streams = [_responses_reasoning(thoughts)] if thoughts is not None else []
+    streams += [_responses_texts(texts)] if texts else []
+    streams += [_responses_arguments(tool) for tool in tool_calls]
+    for index, (head, pieces) in enumerate(streams):
+        place = {"output_index": index}
+        events.append({"type": "response.output_item.added", **place, "item": head})
+        events += [{**place, "item_id": head["id"], **piece} for piece in pieces]
+        events.append({"type": "response.output_item.done", **place, "item": response["output"][index]})
+    if terminal is not None:
+        events.append({"type": terminal, "response": response})
+    return [sse(event["type"], {**event, "sequence_number": number}) for number, event in enumerate(events)]
+
+
+_ItemStream: TypeAlias = tuple[dict[str, Any], list[dict[str, Any]]]
+"""An item as it is announced, and the events that stream it."""
+
+
+def _responses_reasoning(texts: list[str]) -> _ItemStream:
+    place = {"summary_index": 0}
+    name = "response.reasoning_summary"
+    return {"id": "rs_1", "type": "reasoning", "summary": []}, [
+        {"type": f"{name}_part.added", **place, "part": {"type": "summary_text", "text": ""}},
+        *({"type": f"{name}_text.delta", **place, "delta": text} for text in texts),
+        {"type": f"{name}_text.done", **place, "text": "".join(texts)},
+        {"type": f"{name}_part.done", **place, "part": {"type": "summary_text", "text": "".join(texts)}},
+    ]
+
+
+def _responses_texts(texts: list[str]) -> _ItemStream:
+    place: dict[str, Any] = {"content_index": 0}
+    return _responses_message([], "in_progress"), [
+        {"type": "response.content_part.added", **place, "part": _responses_text("")},
+        *({"type": "response.output_text.delta", **place, "delta": text, "logprobs": []} for text in texts),
+        {"type": "response.output_text.done", **place, "text": "".join(texts), "logprobs": []},
+        {"type": "response.content_part.done", **place, "part": _responses_text("".join(texts))},
+    ]
+
+
+def _responses_arguments(tool: Tool) -> _ItemStream:
+    name = "response.function_call_arguments"
+    return _responses_call(tool, "", "in_progress"), [
+        *({"type": f"{name}.delta", "delta": fragment} for fragment in tool.arguments),
+        {"type": f"{name}.done", "name": tool.name, "arguments": "".join(tool.arguments)},
+    ]
+
+
+def responses_error(message: str = "Server error", *, code: str = "server_error") -> dict[str, Any]:
+    """An error event as a stream has it that the SDK does not raise: its code is at the top."""
+    return {"type": "error", "code": code, "message": message, "param": None, "sequence_number": 9}
+
+
 # --- Anthropic messages ----------------------------------------------------------------------------------------------
 
 

@@ -15,9 +15,13 @@ from loopback import (
     anthropic_error,
     anthropic_events,
     anthropic_whole,
+    completions_chunks,
+    completions_whole,
     openai_chunks,
     openai_error,
     openai_whole,
+    responses_events,
+    responses_whole,
     sse,
 )
 
@@ -26,8 +30,9 @@ MESSAGES: list[Any] = [{"role": "user", "content": QUESTION}]
 
 
 class Surface:
-    """One SDK, sync or async."""
+    """One way into an SDK, sync or async."""
 
+    name: str
     sdk: str
     model: str
     is_async: bool
@@ -35,6 +40,9 @@ class Surface:
     """The SDK's own classes of streams, sync and async."""
     reasons: tuple[str, ...]
     """The finish reasons of a complete answer."""
+    partway: int = 4
+    """The number of chunks after which some of the text is there, but not all."""
+    has_helper: bool = True
     error_event: bytes
     error_code: str
 
@@ -42,7 +50,7 @@ class Surface:
         self.is_async = is_async
 
     def __repr__(self) -> str:
-        return f"{self.sdk}-{'async' if self.is_async else 'sync'}"
+        return f"{self.name}-{'async' if self.is_async else 'sync'}"
 
     def client(self, server: Loopback, **options: Any) -> Any:
         """A client of the server that does not retry."""
@@ -124,6 +132,7 @@ def open_client(kind: Any, http: Any, url: str, options: dict[str, Any]) -> Any:
 class OpenAISurface(Surface):
     """OpenAI chat completions."""
 
+    name = "openai"
     sdk = "openai"
     model = "gpt-4o-mini"
     stream_types = (openai.Stream, openai.AsyncStream)
@@ -151,9 +160,50 @@ class OpenAISurface(Surface):
         return client.chat.completions.stream(model=self.model, messages=MESSAGES)
 
 
+class CompletionsSurface(OpenAISurface):
+    """OpenAI's legacy completions, which have no helper."""
+
+    name = "completions"
+    model = "gpt-3.5-turbo-instruct"
+    has_helper = False
+
+    def wire(self, texts: Iterable[str], *, terminal: bool = True, **options: Any) -> list[bytes]:
+        unfinished: dict[str, Any] = {} if terminal else {"finish": None, "done": False}
+        return completions_chunks(texts, **{**unfinished, **options})
+
+    def whole(self, text: str, **options: Any) -> dict[str, Any]:
+        return completions_whole(text, **options)
+
+    def call(self, client: Any) -> tuple[Any, dict[str, Any]]:
+        return client.completions, {"model": self.model, "prompt": QUESTION}
+
+
+class ResponsesSurface(OpenAISurface):
+    """OpenAI responses."""
+
+    name = "responses"
+    reasons = ("completed",)
+    partway = 6
+    error_event = sse("error", {"type": "error", **openai_error("the server had an error", code="overloaded")})
+
+    def wire(self, texts: Iterable[str], *, terminal: bool = True, **options: Any) -> list[bytes]:
+        unfinished: dict[str, Any] = {} if terminal else {"terminal": None}
+        return responses_events(texts, **{**unfinished, **options})
+
+    def whole(self, text: str, **options: Any) -> dict[str, Any]:
+        return responses_whole(text, **options)
+
+    def call(self, client: Any) -> tuple[Any, dict[str, Any]]:
+        return client.responses, {"model": self.model, "input": QUESTION}
+
+    def helper(self, client: Any) -> Any:
+        return client.responses.stream(model=self.model, input=QUESTION)
+
+
 class AnthropicSurface(Surface):
     """Anthropic messages."""
 
+    name = "anthropic"
     sdk = "anthropic"
     model = "claude-haiku-4-5"
     stream_types = (anthropic.Stream, anthropic.AsyncStream)
@@ -183,4 +233,5 @@ class AnthropicSurface(Surface):
         return client.messages.stream(model=self.model, messages=MESSAGES, max_tokens=100)
 
 
-SURFACES = [kind(is_async=is_async) for kind in (OpenAISurface, AnthropicSurface) for is_async in (False, True)]
+KINDS = (OpenAISurface, ResponsesSurface, CompletionsSurface, AnthropicSurface)
+SURFACES = [kind(is_async=is_async) for kind in KINDS for is_async in (False, True)]

@@ -14,7 +14,7 @@ import streamspan
 
 from conftest import Recorder
 from loopback import DONE, Loopback, Reply, openai_chunk, openai_chunks, openai_usage, sse
-from surfaces import SURFACES, AnthropicSurface, OpenAISurface, Surface
+from surfaces import SURFACES, AnthropicSurface, CompletionsSurface, OpenAISurface, ResponsesSurface, Surface
 
 
 def openai_body(*chunks: Any) -> list[bytes]:
@@ -67,12 +67,67 @@ ODD_ANTHROPIC = {
     "empty": [],
 }  # fmt: skip
 
+RESPONSES = ResponsesSurface(is_async=False).wire(["a", "b"])
+
+
+def responses_body(*events: Any) -> list[bytes]:
+    """A stream with these odd events after its first text."""
+    return [*RESPONSES[:5], *(sse(None, event) for event in events), *RESPONSES[5:]]
+
+
+ODD_RESPONSES = {
+    "unknown event": responses_body({"type": "response.shrug"}),
+    "no type": responses_body({"delta": "x"}),
+    "type of another type": responses_body({"type": ["x"], "delta": "x"}),
+    "null": responses_body(None),
+    "a list": responses_body([1, 2]),
+    "a number": responses_body(7),
+    "delta null": responses_body({"type": "response.output_text.delta", "delta": None}),
+    "delta of another type": responses_body({"type": "response.output_text.delta", "delta": {"a": 1}}),
+    "arguments without head": responses_body({"type": "response.function_call_arguments.delta", "output_index": None, "delta": None}),
+    "item null": responses_body({"type": "response.output_item.added", "item": None}, {"type": "response.output_item.done"}),
+    "unknown item": responses_body({"type": "response.output_item.done", "item": {"type": "hologram", "color": "blue"}}),
+    "response null": responses_body({"type": "response.created", "response": None}, {"type": "response.completed"}),
+    "output null": responses_body({"type": "response.completed", "response": {"output": None, "usage": None, "status": 7}}),
+    "output of nulls": responses_body({"type": "response.completed", "response": {"output": [None, {"type": "message", "content": [None]}]}}),
+    "error of null": responses_body({"type": "response.failed", "response": {"error": None}}),
+    "error that is text": responses_body({"type": "error", "error": None, "message": None}),
+    "lone surrogate": responses_body({"type": "response.output_text.delta", "delta": "\udfff"}),
+    "ends with [DONE]": [*RESPONSES, DONE],
+    "empty": [],
+}  # fmt: skip
+
+COMPLETIONS = CompletionsSurface(is_async=False).wire(["a", "b"])
+
+
+def completions_body(*chunks: Any) -> list[bytes]:
+    """A stream with these odd chunks after its first text."""
+    return [*COMPLETIONS[:1], *(sse(None, chunk) for chunk in chunks), *COMPLETIONS[1:]]
+
+
+ODD_COMPLETIONS = {
+    "null": completions_body(None),
+    "a list": completions_body([1, 2]),
+    "choices null": completions_body({"choices": None}),
+    "choice null": completions_body({"choices": [None]}),
+    "text null": completions_body({"choices": [{"index": None, "text": None}]}),
+    "text of another type": completions_body({"choices": [{"index": 0, "text": ["x"]}]}),
+    "usage null": completions_body({"usage": None}, {"choices": [], "usage": {"prompt_tokens": None}}),
+    "lone surrogate": completions_body({"choices": [{"index": 0, "text": "\udfff"}]}),
+    "empty": [DONE],
+}
+
+ODD = {
+    CompletionsSurface: ODD_COMPLETIONS,
+    OpenAISurface: ODD_OPENAI,
+    ResponsesSurface: ODD_RESPONSES,
+    AnthropicSurface: ODD_ANTHROPIC,
+}
+
 
 def cases() -> list[Any]:
     return [
-        pytest.param(surface, body, id=f"{surface!r}-{name}")
-        for surface in SURFACES
-        for name, body in (ODD_OPENAI if isinstance(surface, OpenAISurface) else ODD_ANTHROPIC).items()
+        pytest.param(surface, body, id=f"{surface!r}-{name}") for surface in SURFACES for name, body in ODD[type(surface)].items()
     ]
 
 
@@ -187,6 +242,24 @@ def test_caller_sends_nonsense(observed: Recorder) -> None:
 
     assert observed.attributes()["error.type"] == "invalid_request_error"
     assert observed.span().name == "chat"
+
+
+def test_caller_sends_nonsense_as_a_response(observed: Recorder) -> None:
+    """The same for responses, whose input has more shapes."""
+    surface = ResponsesSurface(is_async=False)
+    error = {"error": {"message": "bad", "type": "invalid_request_error", "code": None}}
+    nonsense: Any = {
+        "input": [None, "x", {"role": None, "content": 5}, {"type": 7}, {"type": "function_call_output", "output": {"a": 1}}],
+        "tools": [None, "hammer", {"type": "function"}],
+        "conversation": {"name": "x"},
+        "text": {"format": {"type": ["x"]}},
+        "reasoning": "hard",
+    }
+    with Loopback(Reply.of(error, 400)) as server, surface.client(server) as client, pytest.raises(openai.BadRequestError):
+        client.post("/responses", cast_to=object, body=nonsense)
+
+    assert observed.attributes()["error.type"] == "invalid_request_error"
+    assert "gen_ai.conversation.id" not in observed.attributes()
 
 
 def test_messages_given_as_generator_reach_the_provider(observed: Recorder) -> None:

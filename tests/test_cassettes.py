@@ -10,6 +10,7 @@ import gzip
 import inspect
 import json
 import os
+import re
 import time
 import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping
@@ -71,6 +72,16 @@ class Recording:
         return self.path.endswith("/messages")
 
     @property
+    def is_response(self) -> bool:
+        """Whether it is one of OpenAI's responses."""
+        return self.path.endswith("/responses")
+
+    @property
+    def is_completion(self) -> bool:
+        """Whether it is one of OpenAI's legacy completions."""
+        return self.path.endswith("/completions") and not self.path.endswith("/chat/completions")
+
+    @property
     def reply(self) -> Reply:
         """The answer as the server sends it again: streams in slices, the rest whole."""
         slices = [self.payload[at : at + SLICE] for at in range(0, len(self.payload), SLICE)]
@@ -88,14 +99,14 @@ class Recording:
 
 
 def load() -> Iterator[Recording]:
-    """Every recorded chat completion and message; other APIs are told apart by the path of their requests."""
+    """Every recorded call of an API that we read; others are told apart by the path of their requests."""
     for provider in PROVIDERS:
         for file in sorted((FOLDER / provider).glob("*.yaml")):
             loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
             interactions = yaml.load(file.read_text(), loader)["interactions"]  # noqa: S506 - both loaders are the safe one
             for number, interaction in enumerate(interactions):
                 recording = read(f"{provider}/{file.stem}-{number}", interaction)
-                if recording.path.endswith(("/chat/completions", "/messages")):
+                if recording.path.endswith(("/completions", "/responses", "/messages")):
                     yield recording
 
 
@@ -164,7 +175,7 @@ def connect(recording: Recording, url: str, *, is_async: bool) -> Any:
     if version := recording.query.get("api-version"):
         azure = openai.AsyncAzureOpenAI if is_async else openai.AzureOpenAI
         return azure(azure_endpoint=url, api_version=version, **shared)
-    base_url = url + recording.path.removesuffix("/chat/completions")
+    base_url = url + re.sub("(/chat)?/completions$|/responses$", "", recording.path)
     return (openai.AsyncOpenAI if is_async else openai.OpenAI)(base_url=base_url, **shared)
 
 
@@ -177,12 +188,22 @@ METHODS: Final = {
 """The ways to make a call: plainly, with the SDK's helper, by a raw response that is parsed, by one whose lines are read."""
 
 
+CASES: Final = [
+    pytest.param(recording, surface, id=f"{recording.name}-{surface}")
+    for recording in RECORDINGS
+    for surface in METHODS
+    if surface != "stream" or not recording.is_completion  # which have no helper
+]
+
+
 def ask(client: Any, recording: Recording, surface: str) -> Any:
     """Makes the recorded request in one of these ways; what the SDK has no name for goes into extra_body."""
     if recording.is_anthropic:
         resource = client.beta.messages if recording.query.get("beta") else client.messages
+    elif recording.is_response:
+        resource = client.responses
     else:
-        resource = client.chat.completions
+        resource = client.completions if recording.is_completion else client.chat.completions
     method = attrgetter(METHODS[surface])(resource)
     known = {*inspect.signature(method).parameters}
     given = dict(recording.request)
@@ -303,6 +324,23 @@ def openai_choices(events: list[dict[str, Any]]) -> list[Choice]:
     return [choice for _, choice in sorted(choices.items())]
 
 
+def response_choices(events: list[dict[str, Any]]) -> list[Choice]:
+    """The one answer of a streamed response."""
+    choice = Choice()
+    for event in events:
+        kind, item, delta = str(event.get("type")), event.get("item") or {}, event.get("delta")
+        if item.get("type") == "function_call" and kind.endswith(".added"):
+            choice.call(event["output_index"], {"id": item["call_id"], "name": item["name"]}, "")
+        if kind == "response.function_call_arguments.delta":
+            choice.call(event["output_index"], {}, str(delta))
+        choice.text += str(delta) if kind == "response.output_text.delta" else ""
+        choice.reasoning += str(delta) if kind == "response.reasoning_summary_text.delta" else ""
+        if kind in {"response.completed", "response.incomplete"}:
+            response = event["response"]
+            choice.finish = (response["incomplete_details"] or {}).get("reason") or response["status"]
+    return [choice]
+
+
 def anthropic_choices(events: list[dict[str, Any]]) -> list[Choice]:
     """The one choice of a streamed message."""
     choice = Choice()
@@ -328,6 +366,18 @@ def openai_usage(events: list[dict[str, Any]]) -> dict[str, int | None]:
         semconv.USAGE_CACHE_READ_INPUT_TOKENS: (usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
         semconv.USAGE_CACHE_CREATION_INPUT_TOKENS: None,
         semconv.USAGE_REASONING_OUTPUT_TOKENS: (usage.get("completion_tokens_details") or {}).get("reasoning_tokens"),
+    }
+
+
+def response_usage(events: list[dict[str, Any]]) -> dict[str, int | None]:
+    """The numbers that the terminal event of the recording reports."""
+    usage: dict[str, Any] = events[-1]["response"]["usage"]
+    return {
+        semconv.USAGE_INPUT_TOKENS: usage["input_tokens"],
+        semconv.USAGE_OUTPUT_TOKENS: usage["output_tokens"],
+        semconv.USAGE_CACHE_READ_INPUT_TOKENS: usage["input_tokens_details"]["cached_tokens"],
+        semconv.USAGE_CACHE_CREATION_INPUT_TOKENS: None,
+        semconv.USAGE_REASONING_OUTPUT_TOKENS: usage["output_tokens_details"]["reasoning_tokens"],
     }
 
 
@@ -357,19 +407,28 @@ def expect(recording: Recording, surface: str) -> dict[str, Any]:
         facts: dict[str, Any] = {}
     elif recording.is_anthropic:
         facts = answered(anthropic_choices(seen), anthropic_usage(seen), [event.get("message", {}) for event in seen])
+    elif recording.is_response:
+        facts = answered(response_choices(seen), response_usage(seen), [seen[-1]["response"]])
     else:
         facts = answered(openai_choices(seen), openai_usage(seen), seen)
-    error = {} if failed is None else events[failed]["error"]
-    code = error.get("code") or error.get("type")
+    code = fault(events, failed)
     return {
         semconv.PROVIDER_NAME: provider(recording),
         semconv.REQUEST_MODEL: recording.request["model"],
-        semconv.OUTCOME: "completed" if failed is None else "failed",
-        semconv.ERROR_TYPE: None if code is None else str(code),
+        semconv.OUTCOME: "failed" if code else "completed",
+        semconv.ERROR_TYPE: code,
         semconv.CHUNKS: len(seen),
         semconv.RESPONSE_FINISH_REASONS: ("error",),
         **facts,
     }
+
+
+def fault(events: list[dict[str, Any]], failed: int | None) -> str | None:
+    """The provider's code of what went wrong: an error, or a response that is not complete; ``None`` if all went well."""
+    error = {} if failed is None else events[failed]["error"]
+    details = (events[-1].get("response") or {}).get("incomplete_details") or {}
+    code = error.get("code") or error.get("type") or details.get("reason")
+    return None if code is None else str(code)
 
 
 def provider(recording: Recording) -> str:
@@ -462,8 +521,7 @@ def watched(**settings: Any) -> Generator[Spans]:
 
 @pytest.mark.skipif(not RECORDINGS, reason=MISSING)
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-@pytest.mark.parametrize("surface", METHODS)
-@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.name)
+@pytest.mark.parametrize(("recording", "surface"), CASES)
 def test_recording(recording: Recording, surface: str, is_async: bool) -> None:
     """The application hears and sends exactly what it would without us, and one complete span tells what was recorded."""
     call = partial(play, recording, surface, is_async=is_async)
@@ -480,7 +538,12 @@ def test_recording(recording: Recording, surface: str, is_async: bool) -> None:
     if semconv.RESPONSE_ID in expected:
         assert (semconv.COST_TOTAL in attributes) != (semconv.COST_UNPRICED in attributes)
     status = StatusCode.ERROR if expected[semconv.OUTCOME] == "failed" else StatusCode.UNSET
-    assert (span.name, span.kind, span.status.status_code) == (f"chat {recording.request['model']}", SpanKind.CLIENT, status)
+    operation = "text_completion" if recording.is_completion else "chat"
+    assert (span.name, span.kind, span.status.status_code) == (
+        f"{operation} {recording.request['model']}",
+        SpanKind.CLIENT,
+        status,
+    )
 
 
 @pytest.mark.skipif(not RECORDINGS, reason=MISSING)
@@ -501,5 +564,7 @@ def heard_text(recording: Recording) -> str:
     events = [event for event in recording.events() if not event.get("error")]
     if recording.is_anthropic:
         return anthropic_choices(events)[0].text
+    if recording.is_response:
+        return response_choices(events)[0].text
     deltas = [choice["delta"] for event in events for choice in event["choices"]]
     return "".join(delta.get("content") or "" for delta in deltas)

@@ -13,11 +13,11 @@ from streamspan import providers, semconv
 from streamspan.providers import openai_chat
 
 from conftest import Recorder
-from loopback import DONE, Loopback, Reply, sse
+from loopback import Loopback, Reply, sse
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
-NAME = "streamspan.providers.openai_completions"
+NAME = "streamspan.providers.llamacpp_completion"
 
 PLACES = (ROOT, ROOT / "src" / "streamspan")
 """Paths in the text are those of the checkout; a module is named alone."""
@@ -28,7 +28,7 @@ CODE = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 @pytest.fixture
 def provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The provider file of the text, imported under its real name and named in ``FORMATS``."""
-    path = tmp_path / "openai_completions.py"
+    path = tmp_path / "llamacpp_completion.py"
     path.write_text(CODE[0])
     spec = importlib.util.spec_from_file_location(NAME, path)
     assert spec is not None
@@ -53,22 +53,24 @@ def test_the_test_that_the_text_shows_passes() -> None:
 @pytest.mark.usefixtures("provider")
 def test_a_new_wire_format_is_one_file(observed: Recorder) -> None:
     """With the file in place a stream of the real SDK becomes one complete span; nothing else had to be written."""
-    first = {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": "gpt-3.5-turbo-instruct"}
-    body = [
-        sse(None, {**first, "choices": [{"index": 0, "text": "Hel", "logprobs": None, "finish_reason": None}]}),
-        sse(None, {**first, "choices": [{"index": 0, "text": "lo", "logprobs": None, "finish_reason": "stop"}]}),
-        sse(None, {**first, "choices": [], "usage": {"prompt_tokens": 2, "completion_tokens": 5, "total_tokens": 7}}),
-        DONE,
+    chunks = [
+        {"content": "Hel", "stop": False, "model": "gemma-3"},
+        {"content": "lo", "stop": False, "model": "gemma-3"},
+        {"content": "", "stop": True, "stop_type": "eos", "model": "gemma-3", "tokens_evaluated": 2, "tokens_predicted": 5},
     ]
-    with Loopback(Reply(body=body)) as server, openai.OpenAI(base_url=server.url, api_key="none", max_retries=0) as client:
-        stream = client.completions.create(model="gpt-3.5-turbo-instruct", prompt="Greet me", max_tokens=9, stream=True)
-        assert [chunk.choices[0].text for chunk in stream if chunk.choices] == ["Hel", "lo"]
-    assert observed.span().name == "chat gpt-3.5-turbo-instruct"
+    body = {"prompt": "Greet me", "n_predict": 9, "stream": True}
+    with (
+        Loopback(Reply(body=[sse(None, chunk) for chunk in chunks])) as server,
+        openai.OpenAI(base_url=server.url, api_key="none", max_retries=0) as client,
+        client.post("/completion", cast_to=object, body=body, stream=True, stream_cls=openai.Stream[object]) as stream,
+    ):
+        assert list(stream) == chunks
+    assert observed.span().name == "text_completion"
     wanted = {
         semconv.OUTCOME: "completed",
         semconv.REQUEST_MAX_TOKENS: 9,
-        semconv.RESPONSE_ID: "cmpl-1",
-        semconv.RESPONSE_FINISH_REASONS: ("stop",),
+        semconv.RESPONSE_MODEL: "gemma-3",
+        semconv.RESPONSE_FINISH_REASONS: ("eos",),
         semconv.PREVIEW: "Hello",
         semconv.INPUT_MESSAGES: '[{"role":"user","parts":[{"type":"text","content":"Greet me"}]}]',
         semconv.USAGE_INPUT_TOKENS: 2,
@@ -85,7 +87,7 @@ def test_the_files_and_commands_that_the_text_names_exist() -> None:
     linked = re.findall(r"\]\(([\w./]+)\)", TEXT)
     commands = re.findall(r"^(scripts/\w+)", TEXT, re.MULTILINE)
     missing = {path for path in [*quoted, *linked, *commands] if not any((place / path).exists() for place in PLACES)}
-    assert missing == {"src/streamspan/providers/openai_completions.py", "tests/providers/test_openai_completions.py"}
+    assert missing == {"src/streamspan/providers/llamacpp_completion.py", "tests/providers/test_llamacpp_completion.py"}
 
 
 def test_the_lists_to_add_to_are_where_the_text_says() -> None:

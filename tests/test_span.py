@@ -7,8 +7,20 @@ import pytest
 from opentelemetry.trace import SpanKind
 
 from conftest import Recorder
-from loopback import Loopback, Reply, Tool, anthropic_usage, openai_usage
-from surfaces import SURFACES, AnthropicSurface, OpenAISurface, Surface
+from loopback import (
+    Loopback,
+    Reply,
+    Tool,
+    anthropic_usage,
+    embeddings_whole,
+    openai_usage,
+    responses_error,
+    responses_events,
+    responses_usage,
+    responses_whole,
+    sse,
+)
+from surfaces import SURFACES, AnthropicSurface, CompletionsSurface, OpenAISurface, ResponsesSurface, Surface
 
 MEASURED = {
     "streamspan.longest_gap_ms": int,
@@ -101,6 +113,148 @@ OPENAI_EXPECTED = {
     "gen_ai.usage.cost": pytest.approx(0.00018),
 }
 
+COMPLETIONS_REQUEST: dict[str, Any] = {
+    "temperature": 0,
+    "top_p": 0.5,
+    "max_tokens": 100,
+    "frequency_penalty": 0.1,
+    "presence_penalty": 0.2,
+    "seed": 7,
+    "stop": ["END"],
+    "n": 2,
+}
+COMPLETIONS_EXPECTED: dict[str, Any] = {
+    "gen_ai.operation.name": "text_completion",
+    "gen_ai.provider.name": "openai",
+    "server.address": "127.0.0.1",
+    "gen_ai.request.model": "gpt-3.5-turbo-instruct",
+    "gen_ai.request.temperature": 0.0,
+    "gen_ai.request.top_p": 0.5,
+    "gen_ai.request.max_tokens": 100,
+    "gen_ai.request.frequency_penalty": 0.1,
+    "gen_ai.request.presence_penalty": 0.2,
+    "gen_ai.request.seed": 7,
+    "gen_ai.request.stop_sequences": ("END",),
+    "gen_ai.request.choice.count": 2,
+    "gen_ai.input.messages": [{"role": "user", "parts": [{"type": "text", "content": "Tell me about Lima."}]}],
+    "gen_ai.output.messages": [
+        {"role": "assistant", "parts": [{"type": "text", "content": "Let me look."}], "finish_reason": "length"},
+        {"role": "assistant", "parts": [{"type": "text", "content": "Let me look."}], "finish_reason": "length"},
+    ],
+    "streamspan.preview": "Let me look.",
+    "streamspan.outcome": "completed",
+    "gen_ai.response.id": "cmpl-1",
+    "gen_ai.response.model": "gpt-3.5-turbo-instruct",
+    "gen_ai.response.finish_reasons": ("length", "length"),
+    "openai.response.system_fingerprint": "fp_1",
+    "gen_ai.usage.input_tokens": 1000,
+    "gen_ai.usage.output_tokens": 100,
+    "gen_ai.usage.cache_read.input_tokens": 0,
+    "gen_ai.usage.reasoning.output_tokens": 0,
+    # 1000 at $1.50 and 100 at $2 a million
+    "streamspan.cost.total": pytest.approx(0.0017),
+    "streamspan.cost.input": pytest.approx(0.0015),
+    "streamspan.cost.output": pytest.approx(0.0002),
+    "gen_ai.usage.cost": pytest.approx(0.0017),
+}
+
+RESPONSES_REQUEST: dict[str, Any] = {
+    "instructions": "Be brief.",
+    "input": [
+        {
+            "role": "user",
+            "content": [
+                {"type": "input_text", "text": "And this?"},
+                {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "auto"},
+                {"type": "input_image", "image_url": "https://example.com/a.png", "detail": "auto"},
+                {"type": "input_file", "file_id": "file-1"},
+            ],
+        },
+        {"type": "reasoning", "id": "rs_0", "summary": [{"type": "summary_text", "text": "Time first."}]},
+        {"type": "function_call", "call_id": "call_0", "name": "get_time", "arguments": '{"zone":"PET"}'},
+        {"type": "function_call_output", "call_id": "call_0", "output": "12:00"},
+    ],
+    "tools": [
+        {"type": "function", "name": "get_weather", "description": "Weather", "parameters": WEATHER, "strict": True},
+        {"type": "web_search"},
+        {
+            "type": "mcp",
+            "server_label": "maps",
+            "server_url": "https://example.com",
+            "authorization": "hush",
+            "headers": {"X-Key": "hush"},
+        },
+    ],
+    "temperature": 0,
+    "top_p": 0.5,
+    "max_output_tokens": 100,
+    "reasoning": {"effort": "low"},
+    "service_tier": "flex",
+    "text": {"format": {"type": "json_object"}},
+    "previous_response_id": "resp_0",
+}
+RESPONSES_EXPECTED: dict[str, Any] = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "server.address": "127.0.0.1",
+    "gen_ai.request.model": "gpt-4o-mini",
+    "gen_ai.request.temperature": 0.0,
+    "gen_ai.request.top_p": 0.5,
+    "gen_ai.request.max_tokens": 100,
+    "gen_ai.request.reasoning.level": "low",
+    "gen_ai.request.previous_response.id": "resp_0",
+    "gen_ai.output.type": "json",
+    "openai.api.type": "responses",
+    "openai.request.service_tier": "flex",
+    "gen_ai.system_instructions": [{"type": "text", "content": "Be brief."}],
+    "gen_ai.input.messages": [
+        {
+            "role": "user",
+            "parts": [
+                {"type": "text", "content": "And this?"},
+                {"type": "blob", "modality": "image", "mime_type": "image/png"},
+                {"type": "uri", "modality": "image", "uri": "https://example.com/a.png"},
+                {"type": "file", "modality": "document", "file_id": "file-1"},
+            ],
+        },
+        {"role": "assistant", "parts": [{"type": "reasoning", "content": "Time first."}]},
+        {"role": "assistant", "parts": [{"type": "tool_call", "id": "call_0", "name": "get_time", "arguments": {"zone": "PET"}}]},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "call_0", "response": "12:00"}]},
+    ],
+    "gen_ai.tool.definitions": [
+        {"type": "function", "name": "get_weather", "description": "Weather", "parameters": WEATHER, "strict": True},
+        {"type": "web_search"},
+        {"type": "mcp", "server_label": "maps"},
+    ],
+    "gen_ai.output.messages": [
+        {
+            "role": "assistant",
+            "parts": [
+                {"type": "reasoning", "content": "The user wants weather."},
+                {"type": "text", "content": "Let me look."},
+                {"type": "tool_call", "id": "call_1", "name": "get_weather", "arguments": {"city": "Lima"}},
+                {"type": "tool_call", "id": "call_2", "name": "get_time", "arguments": {}},
+            ],
+            "finish_reason": "completed",
+        }
+    ],
+    "streamspan.preview": "Let me look.",
+    "streamspan.outcome": "completed",
+    "gen_ai.response.id": "resp_1",
+    "gen_ai.response.model": "gpt-4o-mini-2024-07-18",
+    "gen_ai.response.finish_reasons": ("completed",),
+    "openai.response.service_tier": "default",
+    "gen_ai.usage.input_tokens": 1000,
+    "gen_ai.usage.output_tokens": 100,
+    "gen_ai.usage.cache_read.input_tokens": 400,
+    "gen_ai.usage.cache_creation.input_tokens": 0,
+    "gen_ai.usage.reasoning.output_tokens": 60,
+    "streamspan.cost.total": pytest.approx(0.00018),
+    "streamspan.cost.input": pytest.approx(0.00012),
+    "streamspan.cost.output": pytest.approx(0.00006),
+    "gen_ai.usage.cost": pytest.approx(0.00018),
+}
+
 ANTHROPIC_REQUEST: dict[str, Any] = {
     "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
     "messages": [
@@ -177,6 +331,20 @@ ANTHROPIC_EXPECTED = {
 
 def scenario(surface: Surface, *, streamed: bool) -> tuple[Reply, dict[str, Any], dict[str, Any]]:
     """The server's answer, the request's arguments and the attributes that must come of them."""
+    if isinstance(surface, ResponsesSurface):
+        tools = [Tool(), Tool("get_time", ("{}",), "call_2")]
+        answer = {
+            "model": "gpt-4o-mini-2024-07-18",
+            "tool_calls": tools,
+            "usage": responses_usage(1000, 100, cached=400, reasoning=60),
+        }
+        whole = surface.whole("Let me look.", reasoning="The user wants weather.", **answer)
+        pieces = {**answer, "reasoning": ["The user ", "wants weather."]}
+        return reply(surface, ["Let me ", "look."], whole, pieces, streamed=streamed), RESPONSES_REQUEST, RESPONSES_EXPECTED
+    if isinstance(surface, CompletionsSurface):
+        answer = {"n": 2, "finish": "length", "usage": openai_usage(1000, 100)}
+        whole = surface.whole("Let me look.", **answer)
+        return reply(surface, ["Let me ", "look."], whole, answer, streamed=streamed), COMPLETIONS_REQUEST, COMPLETIONS_EXPECTED
     if isinstance(surface, OpenAISurface):
         usage = openai_usage(1000, 100, cached=400, reasoning=60)
         answer = {"model": "gpt-4o-mini-2024-07-18", "tool_calls": [Tool()], "finish": "tool_calls", "usage": usage}
@@ -224,7 +392,7 @@ async def test_everything_on_the_span(surface: Surface, observed: Recorder, *, s
     assert attributes.pop("streamspan.cost.source").startswith("genai-prices ")
     timing = {"gen_ai.request.stream": True, "streamspan.chunks": len(chunks), **MEASURED} if streamed else {}
     assert attributes == {**expected, "server.port": port, **timing}
-    assert span.name == f"chat {attributes['gen_ai.request.model']}"
+    assert span.name == f"{expected['gen_ai.operation.name']} {surface.model}"
     assert span.kind is SpanKind.CLIENT
     assert span.instrumentation_scope is not None
     assert span.instrumentation_scope.name == "streamspan"
@@ -252,14 +420,18 @@ async def test_no_content_when_capture_is_off(surface: Surface, observed: Record
     assert observed.attributes().keys() >= expected.keys() - content
     assert not observed.attributes().keys() & content
     assert "look" not in observed.span().to_json()
+    assert "hush" not in observed.span().to_json()
 
 
-async def openai_call(observed: Recorder, body: list[bytes], **request: Any) -> dict[str, Any]:
-    """The attributes of one streamed OpenAI call."""
-    surface = OpenAISurface(is_async=False)
-    with Loopback(Reply(body=body)) as server:
+async def openai_call(
+    observed: Recorder, body: list[bytes] | dict[str, Any], kind: type[OpenAISurface] = OpenAISurface, **request: Any
+) -> dict[str, Any]:
+    """The attributes of one OpenAI call: streamed, if its answer is events."""
+    surface, streamed = kind(is_async=False), isinstance(body, list)
+    with Loopback(Reply(body=body) if isinstance(body, list) else Reply.of(body)) as server:
         client = surface.client(server)
-        await surface.take(await surface.open(client, **request))
+        result = await (surface.open(client, **request) if streamed else surface.create(client, **request))
+        await surface.take(result) if streamed else None
         client.close()
     return comparable(dict(observed.attributes()))
 
@@ -389,3 +561,196 @@ async def test_no_key_in_an_error(observed: Recorder) -> None:
     span = observed.span()
     assert (span.attributes or {})["error.type"] == "invalid_api_key"
     assert "abcdefghijkl" not in span.to_json()
+
+
+FAILURE = {"code": "server_error", "message": "The model is on holiday."}
+UNHAPPY = {
+    "failed": ({"status": "failed", "error": FAILURE}, "server_error", "error"),
+    "filtered": (
+        {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}},
+        "content_filter",
+        "content_filter",
+    ),
+    "cut short": (
+        {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}},
+        "max_output_tokens",
+        "max_output_tokens",
+    ),
+    "failed without a reason": ({"status": "failed"}, "failed", "error"),
+    "incomplete without a reason": ({"status": "incomplete"}, "incomplete", "incomplete"),
+}
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize(("response", "code", "reason"), UNHAPPY.values(), ids=UNHAPPY)
+async def test_a_response_that_is_not_complete_has_failed(
+    response: dict[str, Any], code: str, reason: str, observed: Recorder, *, streamed: bool
+) -> None:
+    """``response.failed`` and ``response.incomplete`` raise nothing; the span says what went wrong, and has text, usage and cost."""
+    events = responses_events(["Lima", " is"], terminal=f"response.{response['status']}", **response)
+    attributes = await openai_call(observed, events if streamed else responses_whole("Lima is", **response), ResponsesSurface)
+
+    assert attributes["streamspan.outcome"] == "failed"
+    assert attributes["error.type"] == code
+    assert attributes["gen_ai.response.finish_reasons"] == (reason,)
+    assert attributes["gen_ai.output.messages"][0]["parts"] == [{"type": "text", "content": "Lima is"}]
+    assert attributes["gen_ai.usage.output_tokens"] == 5
+    assert attributes["streamspan.cost.total"] > 0
+
+
+async def test_an_error_event_that_raises_nothing_is_a_failure(observed: Recorder) -> None:
+    """An ``error`` event with its code at the top reaches the application as an event, and the span as an error."""
+    events = ResponsesSurface(is_async=False).wire(["Lima"], terminal=False)
+    error = responses_error("out of tokens", code="rate_limit_exceeded")
+    attributes = await openai_call(observed, [*events, sse("error", error)], ResponsesSurface)
+
+    assert attributes["streamspan.outcome"] == "failed"
+    assert attributes["error.type"] == "rate_limit_exceeded"
+    assert attributes["streamspan.preview"] == "Lima"
+    assert observed.span().status.description == "out of tokens"
+
+
+async def test_output_that_only_the_terminal_event_has(observed: Recorder) -> None:
+    """A server that streams nothing, and tells all in ``response.completed``, is understood."""
+    surface = ResponsesSurface(is_async=False)
+    *_, terminal = surface.wire(["Lima"], reasoning=["Peru?"], tool_calls=[Tool()])
+    attributes = await openai_call(observed, [terminal], ResponsesSurface)
+
+    assert attributes["streamspan.outcome"] == "completed"
+    assert attributes["gen_ai.output.messages"][0]["parts"] == [
+        {"type": "reasoning", "content": "Peru?"},
+        {"type": "text", "content": "Lima"},
+        {"type": "tool_call", "id": "call_1", "name": "get_weather", "arguments": {"city": "Lima"}},
+    ]
+
+
+SEARCH: dict[str, Any] = {
+    "id": "ws_1",
+    "type": "web_search_call",
+    "status": "completed",
+    "action": {"type": "search", "query": "Lima"},
+}
+SHELL: dict[str, Any] = {
+    "id": "sh_1",
+    "type": "local_shell_call",
+    "call_id": "call_9",
+    "status": "completed",
+    "action": {"type": "exec", "command": ["ls"], "env": {}},
+}
+IMAGE: dict[str, Any] = {"id": "ig_1", "type": "image_generation_call", "status": "completed", "result": "AAAA"}
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+async def test_built_in_tools_are_parts(observed: Recorder, *, streamed: bool) -> None:
+    """Tools that the server ran are told as such, those that the application is to run as tool calls; images are left out."""
+    items = [SEARCH, SHELL, IMAGE]
+    response = {**responses_whole(), "output": items}
+    events = [{"type": "response.output_item.done", "output_index": index, "item": item} for index, item in enumerate(items)]
+    body = [*(sse(None, event) for event in events), sse(None, {"type": "response.completed", "response": response})]
+    attributes = await openai_call(observed, body if streamed else response, ResponsesSurface)
+
+    search = {"type": "web_search", "action": {"type": "search", "query": "Lima"}}
+    shell: dict[str, Any] = {"action": {"type": "exec", "command": ["ls"], "env": {}}}
+    assert attributes["gen_ai.output.messages"][0]["parts"] == [
+        {"type": "server_tool_call", "id": "ws_1", "name": "web_search", "server_tool_call": search},
+        {"type": "tool_call", "id": "call_9", "name": "local_shell", "arguments": shell},
+        {"type": "server_tool_call", "id": "ig_1", "name": "image_generation", "server_tool_call": {"type": "image_generation"}},
+    ]
+
+
+async def test_parse_is_a_call_like_any_other(observed: Recorder) -> None:
+    """``responses.parse`` is read as the whole response that it is."""
+    surface = ResponsesSurface(is_async=False)
+    with Loopback(Reply.of(surface.whole("Lima"))) as server, surface.client(server) as client:
+        assert client.responses.parse(model=surface.model, input="Where?").output_text == "Lima"
+
+    assert observed.attributes()["streamspan.preview"] == "Lima"
+
+
+async def test_retrieving_a_response_is_no_second_call(observed: Recorder) -> None:
+    """A stream resumed by ``retrieve`` passes untouched: its tokens are on the span of the call that made the response."""
+    surface = ResponsesSurface(is_async=False)
+    with Loopback(Reply(body=surface.wire(["Lima"]))) as server, surface.client(server) as client:
+        assert list(client.responses.retrieve("resp_1", stream=True, starting_after=2))
+
+    assert observed.spans(0) == []
+
+
+VECTORS = {"floats": [[0.5, 0.25]], "base64": ["AAAAPwAAgD4="]}
+
+
+@pytest.mark.parametrize("asked", [None, *VECTORS])
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+async def test_embeddings(asked: str | None, observed: Recorder, *, is_async: bool) -> None:
+    """An embedding has an input to pay for, and neither output nor finish reasons; the application gets its numbers."""
+    surface = OpenAISurface(is_async=is_async)
+    sent = "float" if asked == "floats" else "base64"  # which the SDK asks for by itself
+    request = {"encoding_format": sent} if asked else {}
+    with Loopback(Reply.of(embeddings_whole(VECTORS["floats" if asked == "floats" else "base64"]))) as server:
+        client = surface.client(server)
+        creating = client.embeddings.create(model="text-embedding-3-small", input="Lima", dimensions=2, **request)
+        result = await creating if is_async else creating
+        closing = client.close()
+        if is_async:
+            await closing
+        port = server.port
+
+    assert result.data[0].embedding == (VECTORS["base64"][0] if asked == "base64" else [0.5, 0.25])
+    attributes = comparable(dict(observed.attributes()))
+    assert attributes.pop("streamspan.cost.source").startswith("genai-prices ")
+    assert observed.span().name == "embeddings text-embedding-3-small"
+    assert attributes == {
+        "gen_ai.operation.name": "embeddings",
+        "gen_ai.provider.name": "openai",
+        "server.address": "127.0.0.1",
+        "server.port": port,
+        "gen_ai.request.model": "text-embedding-3-small",
+        "gen_ai.request.encoding_formats": (sent,),
+        "gen_ai.embeddings.dimension.count": 2,
+        "gen_ai.response.model": "text-embedding-3-small",
+        "streamspan.outcome": "completed",
+        "gen_ai.usage.input_tokens": 1000,
+        # 1000 at $0.02 a million
+        "streamspan.cost.total": pytest.approx(0.00002),
+        "streamspan.cost.input": pytest.approx(0.00002),
+        "streamspan.cost.output": 0,
+        "gen_ai.usage.cost": pytest.approx(0.00002),
+    }
+
+
+@pytest.mark.parametrize(("texts", "least"), [("Lima is in Peru.", 3), (["Lima", "is in Peru."], 3), ([1, 2, 3], 0)])
+async def test_embeddings_without_usage(texts: Any, least: int, observed: Recorder) -> None:
+    """The input of an embedding whose server counts nothing is estimated; there is no output to estimate."""
+    surface = OpenAISurface(is_async=False)
+    answer = {**embeddings_whole([[0.5]]), "usage": None}
+    with Loopback(Reply.of(answer)) as server, surface.client(server) as client:
+        client.embeddings.with_raw_response.create(model="text-embedding-3-small", input=texts)
+
+    attributes = observed.attributes()
+    assert attributes["streamspan.usage.estimated"] == ("input_tokens",)
+    assert least <= int(str(attributes["gen_ai.usage.input_tokens"])) < 20
+    assert "gen_ai.usage.output_tokens" not in attributes
+    assert "gen_ai.input.messages" not in attributes
+
+
+async def test_an_embedding_that_failed(observed: Recorder) -> None:
+    """A refused embedding has the provider's code, and no finish reason."""
+    surface = OpenAISurface(is_async=False)
+    error = {"error": {"message": "too long", "type": "invalid_request_error", "code": "context_length_exceeded"}}
+    with Loopback(Reply.of(error, 400)) as server, surface.client(server) as client, pytest.raises(Exception, match="too long"):
+        client.embeddings.create(model="text-embedding-3-small", input="Lima")
+
+    assert observed.attributes()["error.type"] == "context_length_exceeded"
+    assert "gen_ai.response.finish_reasons" not in observed.attributes()
+
+
+async def test_prompts_in_tokens_are_nobodys_text(observed: Recorder) -> None:
+    """A legacy completion may be asked several prompts, in text or in tokens; texts are the input, tokens are not."""
+    surface = CompletionsSurface(is_async=False)
+    with Loopback(Reply.of(surface.whole("x"))) as server, surface.client(server) as client:
+        client.completions.create(model=surface.model, prompt=["a", "b"])
+        client.completions.create(model=surface.model, prompt=[[1, 2], [3]])
+
+    texts, tokens = (comparable(dict(span.attributes or {})) for span in observed.spans(2))
+    assert [message["parts"][0]["content"] for message in texts["gen_ai.input.messages"]] == ["a", "b"]
+    assert "gen_ai.input.messages" not in tokens

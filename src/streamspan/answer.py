@@ -58,6 +58,11 @@ class Sink(Protocol):
         """The answer's id, once a chunk has brought it: what is on every chunk need be read from the first only."""
         ...
 
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The kinds of output that have come so far: for wires that end with a repetition of all that they streamed."""
+        ...
+
 
 class Part:
     """A piece of one choice's output: text of some kind, or a tool call."""
@@ -190,6 +195,11 @@ class Answer:
 
     def error(self, code: str, message: str) -> None:  # noqa: D102
         self.failure = self.failure or (code, message)
+
+    @property
+    def kinds(self) -> frozenset[Kind]:  # noqa: D102
+        parts = (part for choice in self.choices.values() for part in choice.parts)
+        return frozenset(part.kind for part in parts if part.kind == "other" or part.buffer.tell())
 
     # --- inside ---
 

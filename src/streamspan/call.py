@@ -51,7 +51,9 @@ class Request:
 
     @property
     def choices(self) -> int:
-        """How many answers are asked for."""
+        """How many answers are asked for: none where the model says nothing."""
+        if not self.wire.generates:
+            return 0
         count = self.body.get("n")
         return count if isinstance(count, int) and 0 < count <= _MOST_CHOICES else 1
 
@@ -231,9 +233,12 @@ class Call:
         if settings.capture_content:
             preview_chars = span.text_limit(self._span, settings.stream_preview_chars)
             attributes |= span.content_attributes(answer, self._request.choices, preview_chars)
-        usage, estimated = span.complete_usage(answer, self._estimate_prompt) if self.accepted else (answer.reported, [])
+        generates = self._request.wire.generates
+        usage, estimated = answer.reported, list[str]()
+        if self.accepted:
+            estimated = span.complete_usage(answer, self._estimate_prompt, generates=generates)
         attributes |= span.usage_attributes(usage, estimated)
-        if usage.total_input_tokens is not None and usage.output_tokens is not None:
+        if usage.total_input_tokens is not None and (usage.output_tokens is not None or not generates):
             price = self._telemetry.prices.price(self._request.provider, (answer.model, self._request.model), usage)
             attributes |= span.cost_attributes(price)
         return attributes

@@ -56,20 +56,21 @@ def response_attributes(answer: Answer, choices: int) -> Attributes:
         attributes[semconv.RESPONSE_ID] = answer.response_id
     if answer.model:
         attributes[semconv.RESPONSE_MODEL] = answer.model
-    attributes[semconv.RESPONSE_FINISH_REASONS] = list(answer.finish_reasons(choices))
+    if choices:
+        attributes[semconv.RESPONSE_FINISH_REASONS] = list(answer.finish_reasons(choices))
     return attributes
 
 
-def complete_usage(answer: Answer, estimate_input: Callable[[], int]) -> tuple[Usage, list[str]]:
-    """The reported usage, and estimates for what was not reported, with the names of the estimated fields."""
+def complete_usage(answer: Answer, estimate_input: Callable[[], int], *, generates: bool = True) -> list[str]:
+    """Adds estimates to the reported usage for what was not reported, and returns the names of the estimated fields."""
     usage, estimated = answer.reported, list[str]()
     if usage.total_input_tokens is None:
         usage.input_tokens = estimate_input()
         estimated.append("input_tokens")
-    if usage.output_tokens is None:
+    if usage.output_tokens is None and generates:
         usage.output_tokens = estimate_tokens(answer.generated_text())
         estimated.append("output_tokens")
-    return usage, estimated
+    return estimated
 
 
 _TOKENS_PER_MESSAGE = 4
@@ -77,7 +78,7 @@ _TOKENS_PER_MESSAGE = 4
 
 def estimate_prompt(prompt: Prompt) -> int:
     """How many tokens a request has, more or less; what is no text, such as an image, is not counted."""
-    content = [prompt.messages, prompt.system, prompt.tools]
+    content = [prompt.messages, prompt.system, prompt.tools, prompt.texts]
     text = "\n".join(_strings(content))
     return estimate_tokens(text) + _TOKENS_PER_MESSAGE * len(prompt.messages or ())
 

@@ -19,6 +19,8 @@ class Prompt:
     """``[{"type": "text", "content": ...}]``"""
     tools: list[dict[str, Any]] | None = None
     """``[{"type": "function", "name": ..., ...}]``"""
+    texts: list[str] | None = None
+    """What is sent but is nobody's message, such as texts to embed: its tokens count, it is not written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class WireFormat:
     """The request's content."""
     ends_with_event: bool = False
     """Whether a stream is over only with a terminal event of its own; else it is when every choice has a finish reason."""
+    generates: bool = True
+    """Whether the model says anything; else there is no choice to finish and no output to count, as with embeddings."""
 
 
 def fields(value: Any) -> dict[str, Any]:
@@ -57,6 +61,11 @@ def fields(value: Any) -> dict[str, Any]:
 def sequence(value: Any) -> list[Any]:
     """``value`` if it is a list, else nothing: anything else may be an iterator that the SDK still has to read."""
     return list(value) if isinstance(value, list | tuple) else []  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+
+
+def strings(value: Any) -> list[str]:
+    """``value`` as a list of strings, where one alone may be sent as it is."""
+    return [value] if isinstance(value, str) else [str(item) for item in value]
 
 
 def extras(value: Any) -> dict[str, Any]:

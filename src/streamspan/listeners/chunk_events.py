@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any
 
 from streamspan import semconv
-from streamspan.answer import Sink, mend
+from streamspan.answer import Kind, Sink, mend
 from streamspan.usage import Usage
 from streamspan.wire import Attributes
 
@@ -101,6 +101,10 @@ class ChunkEvents:
     @property
     def response_id(self) -> str | None:  # noqa: D102
         return self._answer.response_id
+
+    @property
+    def kinds(self) -> frozenset[Kind]:  # noqa: D102
+        return self._answer.kinds
 
     def attribute(self, key: str, value: str) -> None:  # noqa: D102
         self._answer.attribute(key, value)

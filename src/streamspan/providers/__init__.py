@@ -1,9 +1,15 @@
 """The wire formats that streamspan reads, one file each: to add one, write the file and name it here."""
 
-from streamspan.providers import anthropic_messages, openai_chat
+from streamspan.providers import anthropic_messages, openai_chat, openai_completions, openai_embeddings, openai_responses
 from streamspan.wire import WireFormat
 
-FORMATS: tuple[WireFormat, ...] = (openai_chat.FORMAT, anthropic_messages.FORMAT)
+FORMATS: tuple[WireFormat, ...] = (
+    openai_chat.FORMAT,
+    openai_responses.FORMAT,
+    openai_completions.FORMAT,
+    openai_embeddings.FORMAT,
+    anthropic_messages.FORMAT,
+)
 
 
 def find(sdk: str, method: str, path: str) -> WireFormat | None:

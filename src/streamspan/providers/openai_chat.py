@@ -9,7 +9,7 @@ from typing import Any
 from streamspan import semconv
 from streamspan.answer import Sink, parse_arguments
 from streamspan.usage import Usage
-from streamspan.wire import Attributes, Prompt, WireFormat, extras, fields, request_attributes, sequence
+from streamspan.wire import Attributes, Prompt, WireFormat, extras, fields, request_attributes, sequence, strings
 
 
 def read(chunk: Any, into: Sink) -> None:
@@ -142,11 +142,6 @@ def read_usage(usage: dict[str, Any], extra: dict[str, Any]) -> Usage:
 
 # --- the request -----------------------------------------------------------------------------------------------------
 
-
-def _strings(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else [str(item) for item in value]
-
-
 _REQUEST = {
     "model": (semconv.REQUEST_MODEL, str),
     "max_tokens": (semconv.REQUEST_MAX_TOKENS, int),
@@ -155,7 +150,7 @@ _REQUEST = {
     "top_p": (semconv.REQUEST_TOP_P, float),
     "frequency_penalty": (semconv.REQUEST_FREQUENCY_PENALTY, float),
     "presence_penalty": (semconv.REQUEST_PRESENCE_PENALTY, float),
-    "stop": (semconv.REQUEST_STOP_SEQUENCES, _strings),
+    "stop": (semconv.REQUEST_STOP_SEQUENCES, strings),
     "seed": (semconv.REQUEST_SEED, int),
     "n": (semconv.REQUEST_CHOICE_COUNT, int),
     "reasoning_effort": (semconv.REQUEST_REASONING_LEVEL, str),
