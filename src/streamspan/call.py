@@ -49,7 +49,7 @@ class Request:
     @property
     def choices(self) -> int:
         """How many answers are asked for."""
-        count = self.body.get("n")
+        count = self.body.get(self.wire.choices_key)
         return count if isinstance(count, int) and count > 0 else 1
 
 
@@ -159,6 +159,7 @@ class Call:
 
     def exhausted(self) -> None:
         """The server ended the stream."""
+        self.accepted = True
         self._end(self._unless_over(TRUNCATED))
 
     def closed(self) -> None:

@@ -39,6 +39,8 @@ class WireFormat:
     """The request's content."""
     ends_with_event: bool = False
     """Whether a stream is over only with a terminal event of its own; else it is when every choice has a finish reason."""
+    choices_key: str = "n"
+    """What a request calls the number of answers that it wants."""
 
 
 def fields(value: Any) -> dict[str, Any]:
