@@ -15,6 +15,7 @@ SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 
 CHAT: Final = "chat"
+GENERATE_CONTENT: Final = "generate_content"
 
 # --- the request -----------------------------------------------------------------------------------------------------
 REQUEST_MODEL: Final = "gen_ai.request.model"
@@ -88,6 +89,7 @@ OPENAI: Final = "openai"
 AZURE_OPENAI: Final = "azure.ai.openai"
 ANTHROPIC: Final = "anthropic"
 AWS_BEDROCK: Final = "aws.bedrock"
+GCP_GEMINI: Final = "gcp.gemini"
 GCP_VERTEX_AI: Final = "gcp.vertex_ai"
 DEEPSEEK: Final = "deepseek"
 GROQ: Final = "groq"

@@ -1,9 +1,9 @@
 """The wire formats that streamspan reads, one file each: to add one, write the file and name it here."""
 
-from streamspan.providers import anthropic_messages, openai_chat
+from streamspan.providers import anthropic_messages, google_genai, openai_chat
 from streamspan.wire import WireFormat
 
-FORMATS: tuple[WireFormat, ...] = (openai_chat.FORMAT, anthropic_messages.FORMAT)
+FORMATS: tuple[WireFormat, ...] = (openai_chat.FORMAT, anthropic_messages.FORMAT, google_genai.FORMAT)
 
 
 def find(sdk: str, method: str, path: str) -> WireFormat | None:
