@@ -24,8 +24,9 @@ _calls = count()
 
 def fields(value: Any) -> dict[str, Any]:
     """The fields of one level under their snake_case names; keys below it, such as those of arguments, stay as they are."""
-    found = plain_fields(value)
-    return {_snake(key): item for key, item in found.items()} if found is value else found
+    if type(value) is dict:
+        return {_snake(key): item for key, item in value.items()}  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+    return plain_fields(value)
 
 
 @cache
@@ -36,11 +37,11 @@ def _snake(name: str) -> str:
 def read(chunk: Any, into: Sink) -> None:
     """Reads a ``GenerateContentResponse``: a chunk of a stream, or a whole one."""
     top = fields(chunk)
-    if error := fields(top.get("error")):
+    if (error := top.get("error")) and (error := fields(error)):
         into.error(str(error.get("status") or error.get("code") or "error"), str(error.get("message") or ""))
     for candidate in top.get("candidates") or ():
         _read_candidate(fields(candidate), into)
-    if blocked := fields(top.get("prompt_feedback")).get("block_reason"):
+    if (feedback := top.get("prompt_feedback")) and (blocked := fields(feedback).get("block_reason")):
         into.finish(0, word(blocked))
     if (usage := top.get("usage_metadata")) is not None:
         into.usage(read_usage(fields(usage)))
@@ -54,8 +55,8 @@ def _read_candidate(candidate: dict[str, Any], into: Sink) -> None:
         said = fields(part)
         if text := said.get("text"):
             (into.reasoning if said.get("thought") else into.text)(index, text)
-        elif call := fields(said.get("function_call")):
-            _read_call(index, call, into)
+        elif call := said.get("function_call"):
+            _read_call(index, fields(call), into)
         elif other := _other(said):
             into.part(index, other)
     if reason := candidate.get("finish_reason"):
@@ -120,7 +121,7 @@ def _part(part: Any) -> dict[str, Any]:
 def _other(said: dict[str, Any]) -> dict[str, Any] | None:
     """A part that is neither text nor a call to a function; bytes stay where they are."""
     for name, convert in _OTHERS.items():
-        if found := fields(said.get(name)):
+        if (found := said.get(name)) and (found := fields(found)):
             return convert(found)
     if uri := said.get("uri"):  # an uploaded file, given as it is
         return _file({"file_uri": uri, **said})
