@@ -643,3 +643,85 @@ def anthropic_whole(
 def anthropic_error(message: str = "Overloaded", *, kind: str = "overloaded_error") -> dict[str, Any]:
     """An error body, whole or, in ``sse("error", ...)``, in the middle of a stream."""
     return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"}
+
+
+# --- Google's generateContent ----------------------------------------------------------------------------------------
+
+
+def google_usage(
+    prompt: int = 12, candidates: int = 5, *, thoughts: int | None = None, cached: int | None = None
+) -> dict[str, Any]:
+    """A usage object; the prompt includes the cached tokens, the candidates do not include the thoughts."""
+    numbers = {
+        "promptTokenCount": prompt,
+        "candidatesTokenCount": candidates,
+        "thoughtsTokenCount": thoughts,
+        "cachedContentTokenCount": cached,
+        "totalTokenCount": prompt + candidates + (thoughts or 0),
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": prompt}],
+    }
+    return {name: number for name, number in numbers.items() if number is not None}
+
+
+def google_chunk(
+    parts: Sequence[Mapping[str, Any]] | None,
+    *,
+    finish: str | None = None,
+    usage: Mapping[str, Any] | None = None,
+    model: str = "gemini-2.5-flash",
+    index: int = 0,
+    id: str = "resp_1",  # noqa: A002
+    **extra: Any,
+) -> dict[str, Any]:
+    """One chunk, or a whole answer, with one candidate; without parts one with no candidates."""
+    candidate: dict[str, Any] = {"content": {"parts": parts, "role": "model"}, "index": index}
+    if finish is not None:
+        candidate["finishReason"] = finish
+    reported = {} if usage is None else {"usageMetadata": dict(usage)}
+    candidates = {} if parts is None else {"candidates": [candidate]}
+    return {**candidates, **reported, "modelVersion": model, "responseId": id, **extra}
+
+
+def google_chunks(
+    texts: Iterable[str] = (),
+    *,
+    thinking: Iterable[str] = (),
+    tools: Sequence[Tool] = (),
+    usage: Mapping[str, Any] | None = None,
+    finish: str | None = "STOP",
+    **options: Any,
+) -> list[bytes]:
+    """A streamed answer, whose every chunk reports the usage so far; ``finish=None`` leaves the last one out."""
+    total = google_usage() if usage is None else dict(usage)
+    started = {name: total[name] for name in ("promptTokenCount", "promptTokensDetails")}
+    parts: list[dict[str, Any]] = [{"text": text, "thought": True} for text in thinking]
+    parts += [{"text": text} for text in texts]
+    parts += [_google_call(tool) for tool in tools]
+    chunks = [google_chunk([part], usage=started, **options) for part in parts]
+    if finish is not None:
+        chunks.append(google_chunk([{"text": ""}], finish=finish, usage=total, **options))
+    return [sse(None, chunk).replace(b"\n\n", b"\r\n\r\n") for chunk in chunks]
+
+
+def _google_call(tool: Tool) -> dict[str, Any]:
+    return {"functionCall": {"id": tool.id, "name": tool.name, "args": json.loads("".join(tool.arguments))}}
+
+
+def google_whole(
+    text: str = "Hello",
+    *,
+    thinking: str | None = None,
+    tools: Sequence[Tool] = (),
+    usage: Mapping[str, Any] | None = None,
+    finish: str = "STOP",
+    **options: Any,
+) -> dict[str, Any]:
+    """A whole answer: its parts in the order thinking, text, tools."""
+    parts: list[dict[str, Any]] = [] if thinking is None else [{"text": thinking, "thought": True}]
+    parts += [{"text": text}, *map(_google_call, tools)]
+    return google_chunk(parts, finish=finish, usage=google_usage() if usage is None else usage, **options)
+
+
+def google_error(message: str = "The model is overloaded.", *, code: int = 503, status: str = "UNAVAILABLE") -> dict[str, Any]:
+    """An error body, whole or as an event in a stream."""
+    return {"error": {"code": code, "message": message, "status": status}}

@@ -5,10 +5,12 @@ The verbs are coroutines throughout; those of a sync client block the loop, whic
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
 import anthropic
 import openai
+from google import genai
 
 from loopback import (
     Loopback,
@@ -17,6 +19,9 @@ from loopback import (
     anthropic_whole,
     completions_chunks,
     completions_whole,
+    google_chunks,
+    google_error,
+    google_whole,
     openai_chunks,
     openai_error,
     openai_whole,
@@ -105,6 +110,12 @@ class Surface:
     async def close(self, stream: Any) -> None:
         """``close()``."""
         closing = stream.close()
+        if self.is_async:
+            await closing
+
+    async def shut(self, client: Any) -> None:
+        """Closes the client."""
+        closing = client.close()
         if self.is_async:
             await closing
 
@@ -233,5 +244,49 @@ class AnthropicSurface(Surface):
         return client.messages.stream(model=self.model, messages=MESSAGES, max_tokens=100)
 
 
+class GoogleSurface(Surface):
+    """Google's generate_content; its streams are generators, and it has neither helpers nor raw responses."""
+
+    name = "google"
+    sdk = "google.genai"
+    model = "gemini-2.5-flash"
+    stream_types = (GeneratorType, AsyncGeneratorType)
+    reasons = ("STOP",)
+    error_event = sse(None, google_error())
+    error_code = "UNAVAILABLE"
+
+    def client(self, server: Loopback, **options: Any) -> Any:
+        unverified = {"verify": False}
+        http: Any = {"base_url": server.url, "client_args": unverified, "async_client_args": unverified}
+        arguments: dict[str, Any] = {"api_key": "none", "http_options": http, **options}
+        client = genai.Client(**arguments)
+        return client.aio if self.is_async else client
+
+    def wire(self, texts: Iterable[str], *, terminal: bool = True, **options: Any) -> list[bytes]:
+        unfinished: dict[str, Any] = {} if terminal else {"finish": None}
+        return google_chunks(texts, **{**unfinished, **options})
+
+    def whole(self, text: str, **options: Any) -> dict[str, Any]:
+        return google_whole(text, **options)
+
+    async def create(self, client: Any, *, via: str = "", stream: bool = False, **options: Any) -> Any:
+        models = client.models
+        arguments = {"model": self.model, "contents": QUESTION, **options}
+        result = (models.generate_content_stream if stream else models.generate_content)(**arguments)
+        return await result if self.is_async else result
+
+    async def close(self, stream: Any) -> None:
+        closing = stream.aclose() if self.is_async else stream.close()
+        if self.is_async:
+            await closing
+
+    async def shut(self, client: Any) -> None:
+        if self.is_async:
+            await client.aclose()
+        else:
+            client.close()
+
+
 KINDS = (OpenAISurface, ResponsesSurface, CompletionsSurface, AnthropicSurface)
 SURFACES = [kind(is_async=is_async) for kind in KINDS for is_async in (False, True)]
+GOOGLE = [GoogleSurface(is_async=is_async) for is_async in (False, True)]

@@ -282,6 +282,7 @@ def test_entry_points() -> None:
         "opentelemetry_instrumentor": {
             "streamspan-openai": "OpenAIInstrumentor",
             "streamspan-anthropic": "AnthropicInstrumentor",
+            "streamspan-google-genai": "GoogleGenAIInstrumentor",
         },
         "opentelemetry_environment_variables": {"streamspan": "streamspan.environment_variables"},
     }
@@ -293,9 +294,12 @@ def test_entry_points() -> None:
         ("openai", True),
         ("anthropic", True),
         ("openai_v2", True),
+        ("google_genai", True),
+        ("google-generativeai", True),
         ("streamspan-openai", False),
         ("httpx", False),
         ("openai_agents", False),
+        ("vertexai", False),
     ],
 )
 def test_rivals(name: str, expected: bool) -> None:

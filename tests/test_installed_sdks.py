@@ -1,12 +1,12 @@
-"""With both SDKs or with only one of them installed: what is there is observed, what is not is no error.
+"""With all SDKs or with only one of them installed: what is there is observed, what is not is no error.
 
-The environments ``only-openai`` and ``only-anthropic`` of tox.toml run this file; nothing in it imports an SDK at the top.
+The environments ``only-openai``, ``only-anthropic`` and ``only-google-genai`` of tox.toml run this file; nothing in it imports an SDK at the top.
 """
 
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -14,10 +14,25 @@ import pytest
 import streamspan
 
 from collector import Collector
-from loopback import Loopback, Reply, Request, anthropic_events, openai_chunks
+from loopback import Loopback, Reply, Request, anthropic_events, google_chunks, openai_chunks
 
-INSTALLED = {name for name in ("openai", "anthropic") if find_spec(name)}
-DOORS = {"openai": streamspan.OpenAIInstrumentor, "anthropic": streamspan.AnthropicInstrumentor}
+DOORS = {
+    "openai": streamspan.OpenAIInstrumentor,
+    "anthropic": streamspan.AnthropicInstrumentor,
+    "google-genai": streamspan.GoogleGenAIInstrumentor,
+}
+PROVIDERS = {"openai": "openai", "anthropic": "anthropic", "google-genai": "gcp.gemini"}
+
+
+def is_installed(name: str) -> bool:
+    """Whether there is a distribution of that name."""
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:
+        return False
+
+
+INSTALLED = {name for name in DOORS if is_installed(name)}
 
 # A plain application: it knows nothing of streamspan, and takes its keys and addresses from the environment.
 ASK = {
@@ -33,12 +48,20 @@ with anthropic.Anthropic() as client:
     for event in client.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=[], stream=True):
         pass
 """,
+    "google-genai": """
+from google import genai
+with genai.Client() as client:
+    for chunk in client.models.generate_content_stream(model="gemini-2.5-flash", contents="Hi"):
+        pass
+""",
 }
 APPLICATION = "".join(ASK[name] for name in sorted(INSTALLED))
 
 
 def answer(request: Request) -> Reply:
     """A short stream in the wire format that was asked for."""
+    if "GenerateContent" in request.path:
+        return Reply(body=google_chunks(["Hi"]))
     return Reply(body=openai_chunks(["Hi"]) if "completions" in request.path else anthropic_events(["Hi"]))
 
 
@@ -50,6 +73,8 @@ def run(*command: str, endpoint: str, provider: str) -> subprocess.CompletedProc
         "OPENAI_BASE_URL": f"{provider}/v1",
         "ANTHROPIC_API_KEY": "none",
         "ANTHROPIC_BASE_URL": provider,
+        "GEMINI_API_KEY": "none",
+        "GOOGLE_GEMINI_BASE_URL": provider,
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
         "OTEL_PYTHON_DISTRO": "streamspan",  # OpenTelemetry's own is installed too, for a test of its own
         "OTEL_PYTHON_CONFIGURATOR": "streamspan",
@@ -67,13 +92,13 @@ def test_opentelemetry_instrument_observes_every_sdk_that_is_installed() -> None
         spans = collector.spans()
     complaints = [line for line in ran.stderr.splitlines() if not line.startswith("Configuration of configurator not loaded")]
     assert (ran.returncode, ran.stdout, complaints) == (0, "", [])
-    assert {span["attributes"]["gen_ai.provider.name"] for span in spans} == INSTALLED
+    assert {span["attributes"]["gen_ai.provider.name"] for span in spans} == {PROVIDERS[name] for name in INSTALLED}
     assert {span["attributes"]["streamspan.outcome"] for span in spans} == {"completed"}
 
 
 def test_instrument_does_not_import_an_sdk() -> None:
     """Observing costs no import: an SDK is patched when the application imports it."""
-    program = "import sys, streamspan; streamspan.instrument(); print({'openai', 'anthropic'} & set(sys.modules))"
+    program = "import sys, streamspan; streamspan.instrument(); print({'openai', 'anthropic', 'google.genai'} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
     assert (ran.stdout, ran.stderr) == ("set()\n", "")
 

@@ -14,7 +14,7 @@ from opentelemetry.trace import StatusCode
 
 from conftest import Recorder
 from loopback import CUT, Loopback, Piece, Reply
-from surfaces import SURFACES, Surface
+from surfaces import GOOGLE, SURFACES, Surface
 
 TEXTS = ["Lima ", "is ", "the ", "capital ", "of ", "Peru."]
 WHOLE = "".join(TEXTS)
@@ -252,6 +252,19 @@ WAYS = {
 }
 
 
+OF_GENERATORS = {
+    read_to_the_end,
+    next_by_next,
+    break_and_drop,
+    break_and_resume,
+    raise_in_loop,
+    cancel_while_reading,
+    time_out_while_reading,
+    read_elsewhere,
+}
+"""The ways that an SDK has whose streams are generators; for what it does otherwise, see test_google_genai.py."""
+
+
 def answer(surface: Surface, script: str, hold: threading.Event) -> Reply:
     """What the server does under each script's name."""
     events: list[Piece] = list(surface.wire(TEXTS))
@@ -295,9 +308,7 @@ async def run(way: Way, surface: Surface) -> BaseException | None:
             raised = None
         await collect()
         hold.set()
-        closing = client.close()
-        if surface.is_async:
-            await closing
+        await surface.shut(client)
     return raised
 
 
@@ -305,9 +316,10 @@ def cases(*, raising: bool = False) -> list[Any]:
     """Each way with each surface that has it; or only the ways in which the provider's failure raises, wherever it runs."""
     return [
         pytest.param(way, surface, id=f"{surface!r}-{name}")
-        for surface in SURFACES
+        for surface in (*SURFACES, *GOOGLE)
         for name, way in WAYS.items()
         if way.only in repr(surface) and (surface.has_helper or not name.startswith("helper"))
+        if surface in SURFACES or way.act in OF_GENERATORS
         if not raising or (way.error is Exception and not way.only)
     ]
 
@@ -355,7 +367,7 @@ async def test_same_exception_as_bare(way: Way, surface: Surface, recorder: Reco
     ("script", "expected"),
     [("429", "rate_limit_error"), ("500", "api_error"), ("no terminal", "truncated"), ("error event", None)],
 )
-@pytest.mark.parametrize("surface", SURFACES, ids=repr)
+@pytest.mark.parametrize("surface", [*SURFACES, *GOOGLE], ids=repr)
 async def test_error_type_is_the_providers_code(script: str, expected: str | None, surface: Surface, observed: Recorder) -> None:
     """``error.type`` is the code that the provider gives, for an HTTP error, an error event, and ours for a truncated stream."""
     await run(Way(read_to_the_end, "", "", script), surface)
@@ -363,7 +375,7 @@ async def test_error_type_is_the_providers_code(script: str, expected: str | Non
     assert observed.attributes()["error.type"] == (expected or surface.error_code)
 
 
-@pytest.mark.parametrize("surface", SURFACES, ids=repr)
+@pytest.mark.parametrize("surface", [*SURFACES, *GOOGLE], ids=repr)
 async def test_stream_is_the_sdks_own(surface: Surface, observed: Recorder) -> None:
     """The application gets an object of exactly the SDK's class, and a dropped one is freed as the SDK frees it."""
     with Loopback(Reply(body=surface.wire(TEXTS))) as server:
@@ -371,9 +383,7 @@ async def test_stream_is_the_sdks_own(surface: Surface, observed: Recorder) -> N
         stream = await surface.open(client)
         assert type(stream) is surface.stream_types[surface.is_async]
         await surface.take(stream)
-        closing = client.close()
-        if surface.is_async:
-            await closing
+        await surface.shut(client)
     observed.span()
 
 

@@ -13,6 +13,7 @@ from loopback import (
     Tool,
     anthropic_usage,
     embeddings_whole,
+    google_usage,
     openai_usage,
     responses_error,
     responses_events,
@@ -20,7 +21,16 @@ from loopback import (
     responses_whole,
     sse,
 )
-from surfaces import SURFACES, AnthropicSurface, CompletionsSurface, OpenAISurface, ResponsesSurface, Surface
+from surfaces import (
+    GOOGLE,
+    SURFACES,
+    AnthropicSurface,
+    CompletionsSurface,
+    GoogleSurface,
+    OpenAISurface,
+    ResponsesSurface,
+    Surface,
+)
 
 MEASURED = {
     "streamspan.longest_gap_ms": int,
@@ -329,6 +339,99 @@ ANTHROPIC_EXPECTED = {
 }
 
 
+DECLARED = {"name": "get_weather", "description": "Weather", "parameters_json_schema": WEATHER}
+GOOGLE_REQUEST: dict[str, Any] = {
+    "contents": [
+        {"role": "user", "parts": [{"text": "What time is it?"}]},
+        {"role": "model", "parts": [{"function_call": {"id": "call_0", "name": "get_time", "args": {"zoneName": "PET"}}}]},
+        {
+            "role": "user",
+            "parts": [{"function_response": {"id": "call_0", "name": "get_time", "response": {"result": "12:00"}}}],
+        },
+        "And this?",
+        {"inline_data": {"mime_type": "image/png", "data": b"bytes"}},
+        {"file_data": {"mime_type": "image/png", "file_uri": "https://example.com/a.png"}},
+    ],
+    "config": {
+        "system_instruction": "Be brief.",
+        "tools": [{"function_declarations": [DECLARED]}, {"google_search": {}}],
+        "temperature": 0,
+        "top_p": 0.5,
+        "top_k": 4,
+        "max_output_tokens": 100,
+        "frequency_penalty": 0.1,
+        "presence_penalty": 0.2,
+        "seed": 7,
+        "stop_sequences": ["END"],
+        "response_mime_type": "application/json",
+        "thinking_config": {"thinking_level": "LOW", "include_thoughts": True},
+    },
+}
+GOOGLE_EXPECTED = {
+    "gen_ai.operation.name": "generate_content",
+    "gen_ai.provider.name": "gcp.gemini",
+    "server.address": "127.0.0.1",
+    "gen_ai.request.model": "gemini-2.5-flash",
+    "gen_ai.request.temperature": 0.0,
+    "gen_ai.request.top_p": 0.5,
+    "gen_ai.request.top_k": 4.0,
+    "gen_ai.request.max_tokens": 100,
+    "gen_ai.request.frequency_penalty": 0.1,
+    "gen_ai.request.presence_penalty": 0.2,
+    "gen_ai.request.seed": 7,
+    "gen_ai.request.stop_sequences": ("END",),
+    "gen_ai.request.reasoning.level": "LOW",
+    "gen_ai.output.type": "json",
+    "gen_ai.system_instructions": [{"type": "text", "content": "Be brief."}],
+    "gen_ai.input.messages": [
+        {"role": "user", "parts": [{"type": "text", "content": "What time is it?"}]},
+        {
+            "role": "assistant",
+            "parts": [{"type": "tool_call", "id": "call_0", "name": "get_time", "arguments": {"zoneName": "PET"}}],
+        },
+        {"role": "user", "parts": [{"type": "tool_call_response", "id": "call_0", "response": {"result": "12:00"}}]},
+        {
+            "role": "user",
+            "parts": [
+                {"type": "text", "content": "And this?"},
+                {"type": "blob", "modality": "image", "mime_type": "image/png"},
+                {"type": "uri", "modality": "image", "mime_type": "image/png", "uri": "https://example.com/a.png"},
+            ],
+        },
+    ],
+    "gen_ai.tool.definitions": [
+        {"type": "function", "name": "get_weather", "description": "Weather", "parameters": WEATHER},
+        {"type": "google_search"},
+    ],
+    "gen_ai.output.messages": [
+        {
+            "role": "assistant",
+            "parts": [
+                {"type": "reasoning", "content": "The user wants weather."},
+                {"type": "text", "content": "Let me look."},
+                {"type": "tool_call", "id": "call_1", "name": "get_weather", "arguments": {"city": "Lima"}},
+                {"type": "tool_call", "id": "call_2", "name": "get_weather", "arguments": {"city": "Lima"}},
+            ],
+            "finish_reason": "STOP",
+        }
+    ],
+    "streamspan.preview": "Let me look.",
+    "streamspan.outcome": "completed",
+    "gen_ai.response.id": "resp_1",
+    "gen_ai.response.model": "gemini-2.5-flash",
+    "gen_ai.response.finish_reasons": ("STOP",),
+    "gen_ai.usage.input_tokens": 1000,
+    "gen_ai.usage.output_tokens": 100,  # 40 said and 60 thought
+    "gen_ai.usage.cache_read.input_tokens": 400,
+    "gen_ai.usage.reasoning.output_tokens": 60,
+    # 600 at $0.30, 400 cached at $0.03 and 100 at $2.50 a million
+    "streamspan.cost.total": pytest.approx(0.000442),
+    "streamspan.cost.input": pytest.approx(0.000192),
+    "streamspan.cost.output": pytest.approx(0.00025),
+    "gen_ai.usage.cost": pytest.approx(0.000442),
+}
+
+
 def scenario(surface: Surface, *, streamed: bool) -> tuple[Reply, dict[str, Any], dict[str, Any]]:
     """The server's answer, the request's arguments and the attributes that must come of them."""
     if isinstance(surface, ResponsesSurface):
@@ -350,6 +453,12 @@ def scenario(surface: Surface, *, streamed: bool) -> tuple[Reply, dict[str, Any]
         answer = {"model": "gpt-4o-mini-2024-07-18", "tool_calls": [Tool()], "finish": "tool_calls", "usage": usage}
         whole = surface.whole("Let me look.", **answer)
         return reply(surface, ["Let me ", "look."], whole, answer, streamed=streamed), OPENAI_REQUEST, OPENAI_EXPECTED
+    if isinstance(surface, GoogleSurface):
+        usage = google_usage(1000, 40, thoughts=60, cached=400)
+        answer = {"tools": [Tool(), Tool(id="call_2")], "usage": usage}
+        whole = surface.whole("Let me look.", thinking="The user wants weather.", **answer)
+        pieces = {**answer, "thinking": ["The user ", "wants weather."]}
+        return reply(surface, ["Let me ", "look."], whole, pieces, streamed=streamed), GOOGLE_REQUEST, GOOGLE_EXPECTED
     assert isinstance(surface, AnthropicSurface)
     usage = anthropic_usage(500, 100, cache_read=400, cache_creation=100)
     answer = {"tool": Tool(), "stop_reason": "tool_use", "usage": usage}
@@ -374,7 +483,7 @@ def comparable(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
-@pytest.mark.parametrize("surface", SURFACES, ids=repr)
+@pytest.mark.parametrize("surface", [*SURFACES, *GOOGLE], ids=repr)
 async def test_everything_on_the_span(surface: Surface, observed: Recorder, *, streamed: bool) -> None:
     """Request, content, response, usage, cost and timing: streamed and whole, sync and async, the same attributes."""
     answer, request, expected = scenario(surface, streamed=streamed)
@@ -382,9 +491,7 @@ async def test_everything_on_the_span(surface: Surface, observed: Recorder, *, s
         client = surface.client(server)
         result = await surface.create(client, **({"stream": True} if streamed else {}), **request)
         chunks = await surface.take(result) if streamed else []
-        closing = client.close()
-        if surface.is_async:
-            await closing
+        await surface.shut(client)
         port = server.port
 
     span = observed.span()
@@ -392,23 +499,21 @@ async def test_everything_on_the_span(surface: Surface, observed: Recorder, *, s
     assert attributes.pop("streamspan.cost.source").startswith("genai-prices ")
     timing = {"gen_ai.request.stream": True, "streamspan.chunks": len(chunks), **MEASURED} if streamed else {}
     assert attributes == {**expected, "server.port": port, **timing}
-    assert span.name == f"{expected['gen_ai.operation.name']} {surface.model}"
+    assert span.name == f"{attributes['gen_ai.operation.name']} {attributes['gen_ai.request.model']}"
     assert span.kind is SpanKind.CLIENT
     assert span.instrumentation_scope is not None
     assert span.instrumentation_scope.name == "streamspan"
 
 
 @pytest.mark.settings(capture_content=False)
-@pytest.mark.parametrize("surface", SURFACES, ids=repr)
+@pytest.mark.parametrize("surface", [*SURFACES, *GOOGLE], ids=repr)
 async def test_no_content_when_capture_is_off(surface: Surface, observed: Recorder) -> None:
     """With capture off neither prompt nor output is on the span, and everything else is."""
     answer, request, expected = scenario(surface, streamed=True)
     with Loopback(answer) as server:
         client = surface.client(server)
         await surface.take(await surface.open(client, **request))
-        closing = client.close()
-        if surface.is_async:
-            await closing
+        await surface.shut(client)
 
     content = {
         "gen_ai.input.messages",

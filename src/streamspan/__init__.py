@@ -1,12 +1,19 @@
 """streamspan: an OpenTelemetry distribution for streamed LLM calls."""
 
 from streamspan.errors import SettingsError
-from streamspan.instrumentor import AnthropicInstrumentor, OpenAIInstrumentor, instrument, uninstrument
+from streamspan.instrumentor import (
+    AnthropicInstrumentor,
+    GoogleGenAIInstrumentor,
+    OpenAIInstrumentor,
+    instrument,
+    uninstrument,
+)
 from streamspan.settings import Settings
 from streamspan.version import __version__
 
 __all__ = [
     "AnthropicInstrumentor",
+    "GoogleGenAIInstrumentor",
     "OpenAIInstrumentor",
     "Settings",
     "SettingsError",

@@ -54,7 +54,7 @@ class Request:
         """How many answers are asked for: none where the model says nothing."""
         if not self.wire.generates:
             return 0
-        count = self.body.get("n")
+        count = self.body.get(self.wire.choices_key)
         return count if isinstance(count, int) and 0 < count <= _MOST_CHOICES else 1
 
 
@@ -169,6 +169,7 @@ class Call:
     @guard("ending a call")
     def exhausted(self) -> None:
         """The server ended the stream."""
+        self.accepted = True
         self._end(self._unless_over(TRUNCATED))
 
     @guard("ending a call")

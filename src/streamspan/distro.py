@@ -27,7 +27,18 @@ DEFAULTS = {
 }
 """Environment variables that the distribution sets where the user has not."""
 
-_RIVALS = frozenset({"openai", "openai_v2", "openai-v2", "anthropic"})
+_RIVALS = frozenset(
+    {
+        "openai",
+        "openai_v2",
+        "openai-v2",
+        "anthropic",
+        "google_genai",
+        "google-genai",
+        "google_generativeai",
+        "google-generativeai",
+    }
+)
 """The names under which other vendors register; they share them."""
 
 

@@ -11,7 +11,7 @@ from streamspan import live, semconv
 from streamspan.call import Telemetry
 from streamspan.errors import logger
 from streamspan.pricing import PriceBook
-from streamspan.sdks import anthropic, openai
+from streamspan.sdks import anthropic, google_genai, openai
 from streamspan.sdks.patching import Target, patch, unpatch
 from streamspan.settings import Settings
 from streamspan.version import __version__
@@ -64,7 +64,14 @@ class AnthropicInstrumentor(SdkInstrumentor):
     _requires = "anthropic >= 0.125"
 
 
-INSTRUMENTORS: tuple[type[SdkInstrumentor], ...] = (OpenAIInstrumentor, AnthropicInstrumentor)
+class GoogleGenAIInstrumentor(SdkInstrumentor):
+    """Instruments the ``google-genai`` package."""
+
+    _targets = google_genai.TARGETS
+    _requires = "google-genai >= 1.75"
+
+
+INSTRUMENTORS: tuple[type[SdkInstrumentor], ...] = (OpenAIInstrumentor, AnthropicInstrumentor, GoogleGenAIInstrumentor)
 
 
 def instrument(*, tracer_provider: TracerProvider | None = None, **settings: Any) -> None:
@@ -78,7 +85,7 @@ def instrument(*, tracer_provider: TracerProvider | None = None, **settings: Any
         SettingsError: If a setting does not exist or cannot have that value.
     """
     Settings.load(settings)  # before anything is patched, and also when no SDK is installed
-    installed = [kind for kind in INSTRUMENTORS if any(find_spec(package) for package in kind.packages())]
+    installed = [kind for kind in INSTRUMENTORS if any(map(_is_installed, kind.packages()))]
     if not installed:
         logger.warning(
             "no SDK that streamspan knows is installed: %s",
@@ -86,6 +93,13 @@ def instrument(*, tracer_provider: TracerProvider | None = None, **settings: Any
         )
     for kind in installed:
         kind().instrument(tracer_provider=tracer_provider, **settings)
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # not even what it is a part of, such as ``google``
+        return False
 
 
 def uninstrument() -> None:

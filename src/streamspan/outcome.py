@@ -29,16 +29,20 @@ def classify(error: BaseException) -> str:
 
 def leaving() -> str:
     """The outcome of a stream that is being closed now: cancelled if an exception of that kind is what drives the caller out."""
-    return CANCELLED if isinstance(sys.exception(), asyncio.CancelledError | KeyboardInterrupt) else ABORTED
+    error = sys.exception()
+    while isinstance(error, GeneratorExit):  # in a generator that is being closed, by somebody who may be on the way out
+        error = error.__context__
+    return CANCELLED if isinstance(error, asyncio.CancelledError | KeyboardInterrupt) else ABORTED
 
 
 def error_type(error: BaseException) -> str:
     """``error.type``: the provider's own code where the exception has one, else the HTTP status, else the exception's class.
 
-    Both SDKs keep the provider's error in ``body``; a status of 200 is that of a stream that failed after its start.
+    A status of 200 is that of a stream that failed after its start. Google's word for what happened is ``status``.
     """
     inner = _provider_error(error)
-    if code := inner.get("code") or inner.get("type"):
+    word = inner.get("status")
+    if code := word if isinstance(word, str) else inner.get("code") or inner.get("type"):
         return str(code)
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status >= 400:
@@ -53,7 +57,8 @@ def error_message(error: BaseException) -> str:
 
 
 def _provider_error(error: BaseException) -> Mapping[str, Any]:
-    body: Any = getattr(error, "body", None)
+    # Where OpenAI's and Anthropic's SDK keep it, and where Google's does.
+    body: Any = getattr(error, "body", None) or getattr(error, "details", None)
     inner: Any = body.get("error", body) if isinstance(body, Mapping) else None  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
     return inner if isinstance(inner, Mapping) else {}  # pyright: ignore[reportUnknownVariableType]
 

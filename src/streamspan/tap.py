@@ -5,9 +5,12 @@ and sees the end; the HTTP body is replaced by one that reports its closing, whi
 raw lines read. Neither refers to the stream, so that a dropped stream is freed as it would be without us.
 """
 
+import dis
+import inspect
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import wrapt
@@ -87,6 +90,57 @@ def _stop(inner: object, call: Call, error: BaseException) -> None:
     # Two threads at one generator: the second gets an exception, the first goes on reading.
     if not (getattr(inner, "gi_running", False) or getattr(inner, "ag_running", False)):
         call.stopped(error)
+
+
+# --- for SDKs whose streams are generators ---------------------------------------------------------------------------
+
+_END: Any = object()
+
+
+def generate(tap: Tap, call: Call, send: Callable[..., Any]) -> Iterator[Any]:
+    """A generator over a tap, whose first chunk is asked for through ``send``, as that sends the request.
+
+    The SDK drops it where it is itself closed or dropped, and CPython ends either at once: it is told apart by looking for who
+    called ``close()``. What was not closed is ended by the tap's finalizer.
+    """
+    chunk = send(next, tap, _END)
+    call.accepted = True
+    try:
+        while chunk is not _END:
+            yield chunk
+            chunk = next(tap, _END)
+    except GeneratorExit:
+        _report_exit(call)
+        raise
+
+
+async def agenerate(tap: AsyncTap) -> AsyncIterator[Any]:
+    """An asynchronous generator over a tap.
+
+    Where the SDK's own is closed, this one is not, but dropped, for asyncio to end it later: that is not told apart.
+    """
+    async for chunk in tap:
+        yield chunk
+
+
+@guard("ending a generator")
+def _report_exit(call: Call) -> None:
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code.co_flags & inspect.CO_GENERATOR and not _closes(frame):
+        frame = frame.f_back
+    if frame is not None and _closes(frame):
+        call.closed()
+
+
+def _closes(frame: FrameType) -> bool:
+    """Whether a frame is in the middle of ``something.close()``."""
+    before = ""
+    for instruction in dis.get_instructions(frame.f_code):
+        if instruction.offset == frame.f_lasti:
+            return before == "close" and instruction.opname.startswith("CALL")
+        if instruction.opname != "PRECALL":  # 3.11 has it between the two
+            before = instruction.argval if instruction.opname in {"LOAD_ATTR", "LOAD_METHOD"} else ""
+    return False
 
 
 _READING = frozenset({Tap.__next__.__code__, AsyncTap.__anext__.__code__})

@@ -43,6 +43,8 @@ class WireFormat:
     """Whether a stream is over only with a terminal event of its own; else it is when every choice has a finish reason."""
     generates: bool = True
     """Whether the model says anything; else there is no choice to finish and no output to count, as with embeddings."""
+    choices_key: str = "n"
+    """What a request calls the number of answers that it wants."""
 
 
 def fields(value: Any) -> dict[str, Any]:

@@ -1,6 +1,13 @@
 """The wire formats that streamspan reads, one file each: to add one, write the file and name it here."""
 
-from streamspan.providers import anthropic_messages, openai_chat, openai_completions, openai_embeddings, openai_responses
+from streamspan.providers import (
+    anthropic_messages,
+    google_genai,
+    openai_chat,
+    openai_completions,
+    openai_embeddings,
+    openai_responses,
+)
 from streamspan.wire import WireFormat
 
 FORMATS: tuple[WireFormat, ...] = (
@@ -9,6 +16,7 @@ FORMATS: tuple[WireFormat, ...] = (
     openai_completions.FORMAT,
     openai_embeddings.FORMAT,
     anthropic_messages.FORMAT,
+    google_genai.FORMAT,
 )
 
 
