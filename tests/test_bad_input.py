@@ -210,12 +210,14 @@ def test_odd_tool_deltas(name: str, observed: Recorder) -> None:
 def test_text_and_reasoning_in_one_chunk(observed: Recorder) -> None:
     """Some servers send the last of the reasoning with the first of the text; neither is lost."""
     surface = OpenAISurface(is_async=False)
-    body = openai_body(openai_chunk({"content": "4", "reasoning_content": "2+2"}))
+    first = {"role": "assistant", "content": None, "reasoning_content": "2+"}
+    deltas = [first, {"content": "4", "reasoning_content": "2"}, {"content": "!"}]
+    body = [*(sse(None, openai_chunk(delta)) for delta in deltas), sse(None, openai_chunk({}, finish="stop")), DONE]
     with Loopback(Reply(body=body)) as server, surface.client(server) as client:
         list(client.chat.completions.create(model="gpt-4o-mini", messages=[], stream=True))
 
     (message,) = json.loads(str(observed.attributes()["gen_ai.output.messages"]))
-    assert [(part["type"], part["content"]) for part in message["parts"]] == [("text", "a"), ("reasoning", "2+2"), ("text", "4b")]
+    assert [(part["type"], part["content"]) for part in message["parts"]] == [("reasoning", "2+2"), ("text", "4!")]
 
 
 def test_surrogate_pair_that_arrives_in_two_chunks_is_one_character(observed: Recorder) -> None:

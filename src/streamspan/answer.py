@@ -59,6 +59,11 @@ class Sink(Protocol):
         ...
 
     @property
+    def text_index(self) -> int:
+        """The choice whose text is being written now; -1 if it is none: for a short way from there on."""
+        ...
+
+    @property
     def kinds(self) -> frozenset[Kind]:
         """The kinds of output that have come so far: for wires that end with a repetition of all that they streamed."""
         ...
@@ -118,7 +123,6 @@ class Answer:
     __slots__ = (
         "_buffer_index",
         "_buffer_kind",
-        "_text_index",
         "_write",
         "attributes",
         "choices",
@@ -128,6 +132,7 @@ class Answer:
         "reported",
         "response_id",
         "terminal",
+        "text_index",
     )
 
     def __init__(self) -> None:
@@ -140,13 +145,13 @@ class Answer:
         self.failure: tuple[str, str] | None = None
         self.first_content_at: float | None = None
         """`time.perf_counter` when the first text, reasoning, refusal or tool call came."""
-        self._buffer_index, self._buffer_kind, self._text_index = -1, "", -1
+        self._buffer_index, self._buffer_kind, self.text_index = -1, "", -1
         self._write = _write_nowhere
 
     # --- the Sink ---
 
     def text(self, index: int, text: str) -> None:  # noqa: D102 - see Sink
-        if index != self._text_index:
+        if index != self.text_index:
             self._switch(index, "text")
         self._write(text)
 
@@ -212,7 +217,7 @@ class Answer:
 
     def _close(self) -> None:
         """The next text, of whatever kind, has to find its part anew."""
-        self._buffer_index = self._text_index = -1
+        self._buffer_index = self.text_index = -1
 
     def _begin(self, index: int) -> Choice:
         if self.first_content_at is None:
@@ -225,7 +230,7 @@ class Answer:
         if part is None or part.kind != kind:
             part = choice.open(Part(kind))
         self._buffer_index, self._buffer_kind, self._write = index, kind, part.buffer.write
-        self._text_index = index if kind == "text" else -1
+        self.text_index = index if kind == "text" else -1
 
     # --- what it amounts to ---
 

@@ -103,6 +103,10 @@ class ChunkEvents:
         return self._answer.response_id
 
     @property
+    def text_index(self) -> int:  # noqa: D102
+        return self._answer.text_index
+
+    @property
     def kinds(self) -> frozenset[Kind]:  # noqa: D102
         return self._answer.kinds
 
