@@ -45,6 +45,15 @@ def close_with(stream: Generator[Any]) -> None:
         next(stream)
 
 
+def close_in_hot_code(stream: Generator[Any]) -> None:
+    def mine() -> Generator[Any]:
+        yield
+
+    for generator in [*(mine() for _ in range(50)), stream]:
+        next(generator)
+        generator.close()
+
+
 def interrupt_with(stream: Generator[Any]) -> None:
     def read() -> None:
         with closing(stream):
@@ -99,6 +108,7 @@ async def end_with(way: Callable[[Generator[Any]], None]) -> None:
         (close_with, "aborted"),
         (close_in_a_generator_of_mine, "aborted"),
         (close_in_a_thread, "aborted"),
+        (close_in_hot_code, "aborted"),
         (interrupt_with, "cancelled"),
         (forget, "abandoned"),
         (overwrite, "abandoned"),
