@@ -50,12 +50,13 @@ class Nothing:
 
 TRACERS = {
     "nothing": Tracer("nothing (noise)"),
-    "streamspan": Tracer("streamspan", {"openai": "streamspan", "anthropic": "streamspan"}),
+    "streamspan": Tracer("streamspan", dict.fromkeys(("openai", "anthropic", "google-genai"), "streamspan")),
     "official": Tracer(
         "official",
         {
             "openai": "opentelemetry.instrumentation.genai.openai:OpenAIInstrumentor",
             "anthropic": "opentelemetry.instrumentation.genai.anthropic:AnthropicInstrumentor",
+            "google-genai": "opentelemetry.instrumentation.google_genai:GoogleGenAiSdkInstrumentor",
         },
         {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "SPAN_ONLY"},
     ),
@@ -64,6 +65,7 @@ TRACERS = {
         {
             "openai": "opentelemetry.instrumentation.openai:OpenAIInstrumentor",
             "anthropic": "opentelemetry.instrumentation.anthropic:AnthropicInstrumentor",
+            "google-genai": "opentelemetry.instrumentation.google_generativeai:GoogleGenerativeAiInstrumentor",
         },
         {"TRACELOOP_TRACE_CONTENT": "true"},
     ),
@@ -72,6 +74,7 @@ TRACERS = {
         {
             "openai": "openinference.instrumentation.openai:OpenAIInstrumentor",
             "anthropic": "openinference.instrumentation.anthropic:AnthropicInstrumentor",
+            "google-genai": "openinference.instrumentation.google_genai:GoogleGenAIInstrumentor",
         },
     ),
 }
