@@ -207,7 +207,8 @@ def _read(file: BinaryIO) -> Request | None:
 
 def _head(reply: Reply, defaults: Mapping[str, str]) -> bytes:
     headers = {**defaults, **{name.lower(): value for name, value in reply.headers.items()}}
-    status = f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"
+    known = reply.status in HTTPStatus.__members__.values()  # Anthropic's 529 is not
+    status = f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase if known else ''}"
     return "\r\n".join([status, *(f"{name}: {value}" for name, value in headers.items()), "", ""]).encode("latin-1")
 
 
