@@ -8,6 +8,9 @@ from typing import Any, Literal, Protocol
 
 from streamspan.usage import Usage
 
+MOST_CHOICES = 128
+"""What OpenAI allows: nobody who asks for a million answers, or numbers one so, shall have a million of them on a span."""
+
 Kind = Literal["text", "reasoning", "refusal", "tool_call", "other"]
 
 
@@ -106,8 +109,8 @@ class Choice:
 
     def tool(self, key: int | str | None) -> Part:
         """The tool call of that key, begun on first mention; the newest one for ``None``."""
-        if key is None and self.tools:
-            key = next(reversed(self.tools))
+        if not isinstance(key, int | str):
+            key = next(reversed(self.tools), None)
         part = self.tools.get(key or 0)
         if part is None:
             part = self.tools[key or 0] = self.open(Part("tool_call"))
@@ -170,9 +173,9 @@ class Answer:
     ) -> None:
         self._close()
         part = self._begin(index).tool(key)
-        part.name = part.name or name
+        part.name = part.name or _string(name)
         part.call_id = part.call_id or call_id
-        part.buffer.write(arguments)
+        part.buffer.write(arguments if type(arguments) is str else dump_json(arguments))  # Ollama sent objects
 
     def part(self, index: int, part: dict[str, Any]) -> None:  # noqa: D102
         self._close()
@@ -183,14 +186,14 @@ class Answer:
         self.choice(index).last = None
 
     def finish(self, index: int, reason: str) -> None:  # noqa: D102
-        self.choice(index).finish = reason
+        self.choice(index).finish = str(reason)
 
     def usage(self, usage: Usage) -> None:  # noqa: D102
         self.reported.update(usage)
 
     def identity(self, response_id: str | None, model: str | None) -> None:  # noqa: D102
-        self.response_id = self.response_id or response_id or None
-        self.model = self.model or model or None
+        self.response_id = self.response_id or _string(response_id)
+        self.model = self.model or _string(model)
 
     def attribute(self, key: str, value: str) -> None:  # noqa: D102
         self.attributes[key] = value
@@ -209,7 +212,9 @@ class Answer:
     # --- inside ---
 
     def choice(self, index: int) -> Choice:
-        """The choice of that index, made on first mention."""
+        """The choice of that index, made on first mention; the first one for what is no index."""
+        if type(index) is not int or not 0 <= index < MOST_CHOICES:
+            index = 0
         choice = self.choices.get(index)
         if choice is None:
             choice = self.choices[index] = Choice()
@@ -275,6 +280,11 @@ class Answer:
         """``gen_ai.output.messages``: one assistant message per choice, as JSON."""
         reasons = self.finish_reasons(expected)
         return dump_json([_message(self.choices[index], reasons[index]) for index in sorted(self.choices)])
+
+
+def _string(value: Any) -> str | None:
+    """``value`` if it is text, and not empty: what servers send is not always what they say."""
+    return value if isinstance(value, str) and value else None
 
 
 def _write_nowhere(text: str, /) -> int:  # pragma: no cover - replaced before the first write

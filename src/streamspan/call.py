@@ -9,7 +9,7 @@ from typing import Any
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from streamspan import live, outcome, semconv, span
-from streamspan.answer import Answer, Sink
+from streamspan.answer import MOST_CHOICES, Answer, Sink
 from streamspan.errors import guard, report
 from streamspan.listeners.chunk_events import ChunkEvents
 from streamspan.listeners.progress import MOST, Progress
@@ -26,9 +26,6 @@ class Telemetry:
     tracer: Tracer
     settings: Settings
     prices: PriceBook
-
-
-_MOST_CHOICES = 128  # what OpenAI allows; a request for a million is refused, and its span shall not list a million errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ class Request:
         if not self.wire.generates:
             return 0
         count = self.body.get(self.wire.choices_key)
-        return count if isinstance(count, int) and 0 < count <= _MOST_CHOICES else 1
+        return count if isinstance(count, int) and 0 < count <= MOST_CHOICES else 1
 
 
 def start(telemetry: Telemetry, request: Request, at: int) -> Span:

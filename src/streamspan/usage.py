@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, fields
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -26,9 +27,10 @@ class Usage:
     output_audio_tokens: int | None = None
 
     def update(self, newer: "Usage") -> None:
-        """Takes over each count that ``newer`` has; a count that it lacks stays."""
+        """Takes over each count that ``newer`` has; a count that it lacks, or that is none, stays."""
         for name in _FIELDS:
-            if (count := getattr(newer, name)) is not None:
+            count: Any = getattr(newer, name)
+            if type(count) is int and 0 <= count < _TOO_MANY:
                 setattr(self, name, count)
 
     @property
@@ -39,6 +41,8 @@ class Usage:
         return self.uncached_input_tokens + (self.cache_read_tokens or 0) + (self.cache_write_tokens or 0)
 
 
+_TOO_MANY = 2**63
+"""What does not fit into an attribute of OTLP."""
 _FIELDS = tuple(field.name for field in fields(Usage))
 
 # Tokens per character by kind of character, fitted against o200k on 12 languages and code (per language 0 to 19 % off there).

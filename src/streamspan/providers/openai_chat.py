@@ -44,7 +44,7 @@ def _read_anything(chunk: Any, into: Sink) -> None:
     choices = top.get("choices")
     if (not choices or type(chunk) is dict) and (error := fields(top.get("error") or extras(chunk).get("error"))):
         into.error(str(error.get("code") or error.get("type") or "error"), str(error.get("message") or ""))
-    for choice in choices or ():
+    for choice in sequence(choices):
         _read_choice(fields(choice), chunk, into)
     if (usage := top.get("usage")) is not None:
         into.usage(read_usage(fields(usage), extras(usage)))
@@ -84,22 +84,24 @@ def _read_parts(index: int, content: Any, into: Sink) -> None:
 
 def _read_rest(index: int, said: dict[str, Any], into: Sink) -> None:
     if refusal := said.get("refusal"):
-        into.refusal(index, refusal)
+        into.refusal(index, str(refusal))
     if call := fields(said.get("function_call")):
         into.tool_call(index, "function_call", call.get("name"), call.get("arguments") or "")
-    whole = "role" in said and said.get("tool_calls") and _is_whole(said["tool_calls"])
-    for position, tool in enumerate(said.get("tool_calls") or ()):
-        _read_tool_call(index, fields(tool), into, position if whole else None)
+    calls = sequence(said.get("tool_calls"))
+    whole = "role" in said and _is_whole(calls)
+    for position, tool in enumerate(calls):
+        _read_tool_call(index, tool, into, position if whole else None)
 
 
-def _is_whole(calls: Any) -> bool:
+def _is_whole(calls: list[Any]) -> bool:
     """Whether these are the calls of a whole message, which carry no index; fragments of a stream nearly always do."""
     return all("index" not in fields(call) and fields(call).get("id") for call in calls)
 
 
-def _read_tool_call(index: int, call: dict[str, Any], into: Sink, position: int | None) -> None:
+def _read_tool_call(index: int, tool: Any, into: Sink, position: int | None) -> None:
+    call = fields(tool)
     function = fields(call.get("function"))
-    custom = fields(call.get("custom"))
+    custom = fields(call.get("custom") or extras(tool).get("custom"))  # for which the SDK's chunks have no name
     key = next((key for key in (call.get("index"), position, call.get("id")) if key is not None), None)
     name = function.get("name") or custom.get("name")
     into.tool_call(index, key, name, function.get("arguments") or custom.get("input") or "", call.get("id"))
@@ -129,15 +131,25 @@ def read_usage(usage: dict[str, Any], extra: dict[str, Any]) -> Usage:
     prompt = fields(usage.get("prompt_tokens_details"))
     completion = fields(usage.get("completion_tokens_details"))
     cached = prompt.get("cached_tokens")
+    output, reasoning = usage.get("completion_tokens"), completion.get("reasoning_tokens")
     return Usage(
         input_tokens=usage.get("prompt_tokens"),
         cache_read_tokens=extra.get("prompt_cache_hit_tokens") if cached is None else cached,
         cache_write_tokens=prompt.get("cache_write_tokens"),
         input_audio_tokens=prompt.get("audio_tokens"),
-        output_tokens=usage.get("completion_tokens"),
-        reasoning_tokens=completion.get("reasoning_tokens"),
+        output_tokens=_add_reasoning(output, reasoning, usage),
+        reasoning_tokens=reasoning,
         output_audio_tokens=completion.get("audio_tokens"),
     )
+
+
+def _add_reasoning(output: Any, reasoning: Any, usage: dict[str, Any]) -> Any:
+    """All output: xAI leaves reasoning out of it, which its total tells."""
+    try:
+        apart = reasoning and usage["total_tokens"] == usage["prompt_tokens"] + output + reasoning
+    except (KeyError, TypeError):
+        return output
+    return output + reasoning if apart else output
 
 
 # --- the request -----------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def read(event: Any, into: Sink) -> None:
         kind = top.get("type")
     if kind == "response.output_text.delta":
         delta = top.get("delta")
-        if type(delta) is str:
+        if delta and type(delta) is str:
             into.text(0, delta)
     elif type(kind) is str:
         if reader := _READERS.get(kind):
@@ -156,9 +156,9 @@ def _read_item(index: int, item: dict[str, Any], into: Sink, heard: Collection[s
 def _read_texts(parts: list[Any], into: Sink, heard: Collection[str]) -> None:
     for part in map(fields, parts):
         match part.get("type"):
-            case "output_text" if "text" not in heard:
+            case "output_text" if "text" not in heard and (text := part.get("text")):
                 into.boundary(0)
-                into.text(0, str(part.get("text") or ""))
+                into.text(0, str(text))
             case "refusal" if "refusal" not in heard:
                 into.refusal(0, str(part.get("refusal") or ""))
             case "summary_text" | "reasoning_text" if "reasoning" not in heard:
