@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, fields
+from decimal import Decimal
 
 
 @dataclass(slots=True)
@@ -20,6 +21,7 @@ class Usage:
     cache_write_1h_tokens: int | None = None
     """The part of `cache_write_tokens` that is kept for an hour and costs more (Anthropic)."""
     input_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
     output_tokens: int | None = None
     """All output, reasoning included."""
     reasoning_tokens: int | None = None
@@ -37,6 +39,16 @@ class Usage:
         if self.input_tokens is not None or self.uncached_input_tokens is None:
             return self.input_tokens
         return self.uncached_input_tokens + (self.cache_read_tokens or 0) + (self.cache_write_tokens or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a provider says that it charges for a call, in US dollars."""
+
+    total: Decimal
+    input: Decimal | None = None
+    """The part of it that is for the input, if the provider says so."""
+    output: Decimal | None = None
 
 
 _FIELDS = tuple(field.name for field in fields(Usage))
