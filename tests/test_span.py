@@ -772,15 +772,6 @@ async def test_parse_is_a_call_like_any_other(observed: Recorder) -> None:
     assert observed.attributes()["streamspan.preview"] == "Lima"
 
 
-async def test_retrieving_a_response_is_no_second_call(observed: Recorder) -> None:
-    """A stream resumed by ``retrieve`` passes untouched: its tokens are on the span of the call that made the response."""
-    surface = ResponsesSurface(is_async=False)
-    with Loopback(Reply(body=surface.wire(["Lima"]))) as server, surface.client(server) as client:
-        assert list(client.responses.retrieve("resp_1", stream=True, starting_after=2))
-
-    assert observed.spans(0) == []
-
-
 VECTORS = {"floats": [[0.5, 0.25]], "base64": ["AAAAPwAAgD4="]}
 
 

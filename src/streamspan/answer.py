@@ -6,7 +6,7 @@ from io import StringIO
 from time import perf_counter
 from typing import Any, Literal, Protocol
 
-from streamspan.usage import Usage
+from streamspan.usage import Cost, Usage
 
 MOST_CHOICES = 128
 """What OpenAI allows: nobody who asks for a million answers, or numbers one so, shall have a million of them on a span."""
@@ -44,11 +44,20 @@ class Sink(Protocol):
     def usage(self, usage: Usage) -> None:
         """Token counts so far: running totals, which replace earlier ones."""
 
+    def cost(self, cost: Cost) -> None:
+        """What the provider says that it charges, as few do: in place of what we would calculate."""
+
     def identity(self, response_id: str | None, model: str | None) -> None:
         """Who answers; only the first of each counts."""
 
     def attribute(self, key: str, value: str) -> None:
         """A fact for the span under its semconv name, such as the service tier."""
+
+    def background(self) -> None:
+        """The answer is made apart from this request: others may ask for it too, and its usage belongs to one of them."""
+
+    def anew(self) -> None:
+        """What follows is the whole answer, in place of the pieces that were streamed of it."""
 
     def done(self) -> None:
         """The provider's terminal event."""
@@ -128,9 +137,11 @@ class Answer:
         "_buffer_kind",
         "_write",
         "attributes",
+        "charged",
         "choices",
         "failure",
         "first_content_at",
+        "in_background",
         "model",
         "reported",
         "response_id",
@@ -143,8 +154,10 @@ class Answer:
         self.model: str | None = None
         self.choices: dict[int, Choice] = {}
         self.reported = Usage()
+        self.charged: Cost | None = None
         self.attributes: dict[str, str] = {}
         self.terminal = False
+        self.in_background = False
         self.failure: tuple[str, str] | None = None
         self.first_content_at: float | None = None
         """`time.perf_counter` when the first text, reasoning, refusal or tool call came."""
@@ -191,12 +204,22 @@ class Answer:
     def usage(self, usage: Usage) -> None:  # noqa: D102
         self.reported.update(usage)
 
+    def cost(self, cost: Cost) -> None:  # noqa: D102
+        self.charged = cost
+
     def identity(self, response_id: str | None, model: str | None) -> None:  # noqa: D102
         self.response_id = self.response_id or _string(response_id)
         self.model = self.model or _string(model)
 
     def attribute(self, key: str, value: str) -> None:  # noqa: D102
         self.attributes[key] = value
+
+    def background(self) -> None:  # noqa: D102
+        self.in_background = True
+
+    def anew(self) -> None:  # noqa: D102
+        self._close()
+        self.choices = {}
 
     def done(self) -> None:  # noqa: D102
         self.terminal = True
@@ -277,9 +300,9 @@ class Answer:
         return choice.finish if choice else None
 
     def messages(self, expected: int) -> str:
-        """``gen_ai.output.messages``: one assistant message per choice, as JSON."""
-        reasons = self.finish_reasons(expected)
-        return dump_json([_message(self.choices[index], reasons[index]) for index in sorted(self.choices)])
+        """``gen_ai.output.messages``: one assistant message per choice, as JSON; without reasons where none is ``expected``."""
+        reasons = dict(enumerate(self.finish_reasons(expected) if expected else ()))
+        return dump_json([_message(self.choices[index], reasons.get(index)) for index in sorted(self.choices)])
 
 
 def _string(value: Any) -> str | None:
@@ -291,8 +314,9 @@ def _write_nowhere(text: str, /) -> int:  # pragma: no cover - replaced before t
     return len(text)
 
 
-def _message(choice: Choice, reason: str) -> dict[str, Any]:
-    return {"role": "assistant", "parts": [_part(part) for part in choice.parts], "finish_reason": reason}
+def _message(choice: Choice, reason: str | None) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "parts": [_part(part) for part in choice.parts]}
+    return message if reason is None else {**message, "finish_reason": reason}
 
 
 def _part(part: Part) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
@@ -10,12 +10,14 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from streamspan import live, outcome, semconv, span
 from streamspan.answer import MOST_CHOICES, Answer, Sink
+from streamspan.counted import Counted
 from streamspan.errors import guard, report
 from streamspan.listeners.chunk_events import ChunkEvents
 from streamspan.listeners.progress import MOST, Progress
 from streamspan.outcome import ABANDONED, COMPLETED, FAILED, TRUNCATED
-from streamspan.pricing import PriceBook
+from streamspan.pricing import PriceBook, reported
 from streamspan.settings import Settings
+from streamspan.usage import Usage
 from streamspan.wire import Attributes, Prompt, WireFormat
 
 
@@ -26,6 +28,7 @@ class Telemetry:
     tracer: Tracer
     settings: Settings
     prices: PriceBook
+    counted: Counted = field(default_factory=Counted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,8 @@ class Request:
 
     @property
     def choices(self) -> int:
-        """How many answers are asked for: none where the model says nothing."""
-        if not self.wire.generates:
+        """How many answers are asked for whose end has a reason: none where the model says nothing."""
+        if not (self.wire.generates and self.wire.gives_reasons):
             return 0
         count = self.body.get(self.wire.choices_key)
         return count if isinstance(count, int) and 0 < count <= MOST_CHOICES else 1
@@ -91,6 +94,7 @@ class Call:
         "_started",
         "_started_ns",
         "_telemetry",
+        "_unread",
         "accepted",
         "answer",
         "chunk_events",
@@ -114,6 +118,7 @@ class Call:
         self.progress = Progress()
         self.accepted = False
         """Whether the provider took the request: what it refuses is not charged for."""
+        self._unread = False
         self.chunks = 0
         self.first_chunk_at = 0.0
         self._last_at = math.inf
@@ -160,7 +165,7 @@ class Call:
     @guard("ending a call")
     def passed(self) -> None:
         """The whole response passed, but in a form that we cannot read: nothing is known of its tokens."""
-        self.accepted = False
+        self._unread = True
         self._end(COMPLETED)
 
     @guard("ending a call")
@@ -231,15 +236,41 @@ class Call:
         if settings.capture_content:
             preview_chars = span.text_limit(self._span, settings.stream_preview_chars)
             attributes |= span.content_attributes(answer, self._request.choices, preview_chars)
-        generates = self._request.wire.generates
-        usage, estimated = answer.reported, list[str]()
-        if self.accepted:
-            estimated = span.complete_usage(answer, self._estimate_prompt, generates=generates)
-        attributes |= span.usage_attributes(usage, estimated)
-        if usage.total_input_tokens is not None and (usage.output_tokens is not None or not generates):
-            price = self._telemetry.prices.price(self._request.provider, (answer.model, self._request.model), usage)
-            attributes |= span.cost_attributes(price)
-        return attributes
+        return attributes | self._charges()
+
+    def _charges(self) -> Attributes:
+        """Usage and cost; or, of an answer that is paid for on another span, why they are not on this one."""
+        if self.accepted and (omitted := self._omits_usage()):
+            self.answer.reported, self.answer.charged = Usage(), None
+            return {semconv.USAGE_OMITTED: omitted}
+        wire, usage, estimated = self._request.wire, self.answer.reported, list[str]()
+        if self.accepted and wire.estimates and not self._unread:
+            estimated = span.complete_usage(self.answer, self._estimate_prompt, generates=wire.generates)
+        attributes = span.usage_attributes(usage, estimated)
+        if self.answer.charged is not None:
+            return attributes | span.cost_attributes(reported(self.answer.charged))
+        if usage.total_input_tokens is not None and (usage.output_tokens is not None or not wire.generates):
+            models = (self.answer.model, self._request.model)
+            return attributes | span.cost_attributes(self._telemetry.prices.price(self._request.provider, models, usage))
+        return attributes | span.cost_attributes(None) if self.accepted and not wire.estimates else attributes
+
+    def _omits_usage(self) -> str | None:
+        """Why the usage of an accepted call is not on its span, if it is not.
+
+        Each answer is charged on one span. That is the span of the request that made it, unless the provider makes it in the
+        background: then it is the first span in this process that sees its usage. Before that there is nothing to estimate, as
+        the answer goes on.
+
+        Returns:
+            ``counted`` if another span has the usage, ``unreported`` if one will have it, or could; ``None`` if this one has.
+        """
+        answer, fetches = self.answer, self._request.wire.fetches
+        if not (answer.in_background or fetches):
+            return None
+        if answer.reported == Usage():
+            return "unreported"
+        first = answer.in_background and self._telemetry.counted.claim(answer.response_id)
+        return None if first else "counted"
 
     def _estimate_prompt(self) -> int:
         return span.estimate_prompt(self._prompt or self._request.wire.prompt(self._request.body))

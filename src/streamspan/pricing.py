@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from streamspan import rates, semconv
 from streamspan.errors import logger, once
-from streamspan.usage import Usage
+from streamspan.usage import Cost, Usage
 
 _PROVIDERS = {
     semconv.AZURE_OPENAI: "azure",
@@ -22,10 +22,16 @@ class Price:
     """The cost of one call in US dollars."""
 
     total: Decimal
-    input: Decimal
-    output: Decimal
+    input: Decimal | None
+    """The part of it that is for the input; ``None`` where a provider reports the total alone."""
+    output: Decimal | None
     source: str
-    """Where the price came from, such as ``genai-prices 0.2.3``."""
+    """Where the price came from, such as ``genai-prices 0.2.3``, or ``provider``."""
+
+
+def reported(cost: Cost) -> Price:
+    """What the provider itself says that it charges: nobody knows better."""
+    return Price(cost.total, cost.input, cost.output, "provider")
 
 
 class PriceBook:

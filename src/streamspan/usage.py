@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from typing import Any
 
 
@@ -21,6 +22,7 @@ class Usage:
     cache_write_1h_tokens: int | None = None
     """The part of `cache_write_tokens` that is kept for an hour and costs more (Anthropic)."""
     input_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
     output_tokens: int | None = None
     """All output, reasoning included."""
     reasoning_tokens: int | None = None
@@ -43,6 +45,18 @@ class Usage:
 
 _TOO_MANY = 2**63
 """What does not fit into an attribute of OTLP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a provider says that it charges for a call, in US dollars."""
+
+    total: Decimal
+    input: Decimal | None = None
+    """The part of it that is for the input, if the provider says so."""
+    output: Decimal | None = None
+
+
 _FIELDS = tuple(field.name for field in fields(Usage))
 
 # Tokens per character by kind of character, fitted against o200k on 12 languages and code (per language 0 to 19 % off there).

@@ -4,11 +4,12 @@ https://platform.openai.com/docs/api-reference/chat
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from streamspan import semconv
 from streamspan.answer import Sink, parse_arguments
-from streamspan.usage import Usage
+from streamspan.usage import Cost, Usage
 from streamspan.wire import Attributes, Prompt, WireFormat, extras, fields, request_attributes, sequence, strings
 
 
@@ -47,7 +48,10 @@ def _read_anything(chunk: Any, into: Sink) -> None:
     for choice in sequence(choices):
         _read_choice(fields(choice), chunk, into)
     if (usage := top.get("usage")) is not None:
-        into.usage(read_usage(fields(usage), extras(usage)))
+        extra = extras(usage)
+        into.usage(read_usage(fields(usage), extra))
+        if "cost" in extra and (cost := read_cost(extra)):
+            into.cost(cost)
     if not into.response_id:  # every chunk repeats it; Azure's first has an empty one
         _read_head(top, into)
 
@@ -150,6 +154,27 @@ def _add_reasoning(output: Any, reasoning: Any, usage: dict[str, Any]) -> Any:
     except (KeyError, TypeError):
         return output
     return output + reasoning if apart else output
+
+
+def read_cost(extra: dict[str, Any]) -> Cost | None:
+    """What the provider says that it charges: OpenRouter in a number, Perplexity in an object."""
+    parts = fields(extra.get("cost"))
+    total = _dollars(parts.get("total_cost")) if parts else _read_openrouter_cost(extra)
+    if total is None:
+        return None
+    return Cost(total, _dollars(parts.get("input_tokens_cost")), _dollars(parts.get("output_tokens_cost")))
+
+
+def _read_openrouter_cost(extra: dict[str, Any]) -> Decimal | None:
+    """Its fee alone, if the caller brought a key: then the provider behind it charges as well, and the cost is both."""
+    fee, upstream = _dollars(extra.get("cost")), _dollars(fields(extra.get("cost_details")).get("upstream_inference_cost"))
+    return fee + upstream if fee is not None and upstream is not None and extra.get("is_byok") is True else fee
+
+
+def _dollars(amount: Any) -> Decimal | None:
+    if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount < float("inf"):
+        return None
+    return Decimal(str(amount))
 
 
 # --- the request -----------------------------------------------------------------------------------------------------

@@ -59,8 +59,7 @@ def _describe(package: str, name: NameProvider, client: Any, args: tuple[Any, ..
     wire = providers.find(package, options.method, options.url)
     if wire is None:
         return None
-    body = {**_mapping(options.json_data), **_mapping(options.extra_json)}  # extra_body of the caller wins in the SDK too
-    url = client.base_url
+    body, url = _body(options), client.base_url
     return Request(
         wire=wire,
         provider=name(client, url.host),
@@ -69,6 +68,12 @@ def _describe(package: str, name: NameProvider, client: Any, args: tuple[Any, ..
         body=body,
         streamed=bool(kwargs.get("stream") or body.get("stream")),
     )
+
+
+def _body(options: Any) -> Mapping[str, Any]:
+    if options.method.lower() == "get":
+        return {**_mapping(options.params), "id": options.url.partition("?")[0].rpartition("/")[2]}
+    return {**_mapping(options.json_data), **_mapping(options.extra_json)}  # extra_body of the caller wins in the SDK too
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -95,7 +100,7 @@ def _observe(result: Any, call: Call) -> Any:
     if _is_raw(result):
         return _observe_raw(result, call)
     if not call.streamed:
-        call.answered(result)
+        _read_whole(result, call)
         return result
     if isinstance(result, str):  # the caller asked for a stream behind the SDK's back, and gets its text
         return _read_text(result, call)
@@ -103,6 +108,14 @@ def _observe(result: Any, call: Call) -> Any:
     if (response := getattr(result, "response", None)) is not None:
         wrap_body(response, call)
     return tap_stream(result, call)
+
+
+def _read_whole(result: Any, call: Call) -> None:
+    response = getattr(result, "__dict__", {}).get("response")
+    if hasattr(response, "is_closed"):  # what is no JSON, such as sound, comes in its HTTP response
+        _read_closed(response, call)
+    else:
+        call.answered(result)
 
 
 def _is_raw(result: Any) -> bool:
