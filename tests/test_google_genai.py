@@ -45,6 +45,15 @@ def close_with(stream: Generator[Any]) -> None:
         next(stream)
 
 
+def close_in_warm_code(stream: Generator[Any]) -> None:
+    def nothing() -> Generator[None]:
+        yield
+
+    next(stream)
+    for generator in [*(nothing() for _ in range(50)), stream]:
+        generator.close()
+
+
 def interrupt_with(stream: Generator[Any]) -> None:
     def read() -> None:
         with closing(stream):
@@ -97,6 +106,7 @@ async def end_with(way: Callable[[Generator[Any]], None]) -> None:
     [
         (close, "aborted"),
         (close_with, "aborted"),
+        (close_in_warm_code, "aborted"),
         (close_in_a_generator_of_mine, "aborted"),
         (close_in_a_thread, "aborted"),
         (interrupt_with, "cancelled"),

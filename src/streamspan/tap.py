@@ -137,10 +137,14 @@ def _closes(frame: FrameType) -> bool:
     before = ""
     for instruction in dis.get_instructions(frame.f_code):
         if instruction.offset == frame.f_lasti:
-            return before == "close" and instruction.opname.startswith("CALL")
-        if instruction.opname != "PRECALL":  # 3.11 has it between the two
+            return before == "close" and instruction.opname in _CALLING
+        if instruction.opname not in _CALLING:  # 3.11 has two of them for one call
             before = instruction.argval if instruction.opname in {"LOAD_ATTR", "LOAD_METHOD"} else ""
     return False
+
+
+_CALLING = frozenset({"PRECALL", "CALL"})
+"""Where a call is made: on 3.11 at ``CALL`` at first, and already at ``PRECALL`` once the code has run often (specialised)."""
 
 
 _READING = frozenset({Tap.__next__.__code__, AsyncTap.__anext__.__code__})
