@@ -47,6 +47,9 @@ class Sink(Protocol):
     def attribute(self, key: str, value: str) -> None:
         """A fact for the span under its semconv name, such as the service tier."""
 
+    def background(self) -> None:
+        """The answer is made apart from this request: others may ask for it too, and its usage belongs to one of them."""
+
     def done(self) -> None:
         """The provider's terminal event."""
 
@@ -128,6 +131,7 @@ class Answer:
         "choices",
         "failure",
         "first_content_at",
+        "in_background",
         "model",
         "reported",
         "response_id",
@@ -142,6 +146,7 @@ class Answer:
         self.reported = Usage()
         self.attributes: dict[str, str] = {}
         self.terminal = False
+        self.in_background = False
         self.failure: tuple[str, str] | None = None
         self.first_content_at: float | None = None
         """`time.perf_counter` when the first text, reasoning, refusal or tool call came."""
@@ -194,6 +199,9 @@ class Answer:
 
     def attribute(self, key: str, value: str) -> None:  # noqa: D102
         self.attributes[key] = value
+
+    def background(self) -> None:  # noqa: D102
+        self.in_background = True
 
     def done(self) -> None:  # noqa: D102
         self.terminal = True

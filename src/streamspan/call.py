@@ -234,6 +234,11 @@ class Call:
         if settings.capture_content:
             preview_chars = span.text_limit(self._span, settings.stream_preview_chars)
             attributes |= span.content_attributes(answer, self._request.choices, preview_chars)
+        return attributes if self._request.wire.fetches or answer.in_background else attributes | self._charges()
+
+    def _charges(self) -> Attributes:
+        """Usage and cost."""
+        answer, attributes = self.answer, Attributes()
         generates = self._request.wire.generates
         usage, estimated = answer.reported, list[str]()
         if self.accepted:

@@ -45,6 +45,10 @@ class WireFormat:
     """Whether the model says anything; else there is no choice to finish and no output to count, as with embeddings."""
     choices_key: str = "n"
     """What a request calls the number of answers that it wants."""
+    method: str = "post"
+    """The HTTP method of its requests, in lower case. A GET has its query as its body, and ``id`` for the path's ``{id}``."""
+    fetches: bool = False
+    """Whether it reads again what another request had made, which has been charged there."""
 
 
 def fields(value: Any) -> dict[str, Any]:

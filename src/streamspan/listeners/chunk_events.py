@@ -113,6 +113,9 @@ class ChunkEvents:
     def attribute(self, key: str, value: str) -> None:  # noqa: D102
         self._answer.attribute(key, value)
 
+    def background(self) -> None:  # noqa: D102
+        self._answer.background()
+
     def done(self) -> None:  # noqa: D102
         self._answer.done()
 

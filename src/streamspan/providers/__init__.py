@@ -3,6 +3,7 @@
 from streamspan.providers import (
     anthropic_messages,
     google_genai,
+    google_interactions,
     openai_chat,
     openai_completions,
     openai_embeddings,
@@ -17,6 +18,8 @@ FORMATS: tuple[WireFormat, ...] = (
     openai_embeddings.FORMAT,
     anthropic_messages.FORMAT,
     google_genai.FORMAT,
+    google_interactions.FORMAT,
+    google_interactions.FETCH,
 )
 
 
