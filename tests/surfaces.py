@@ -7,11 +7,12 @@ import warnings
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from types import AsyncGeneratorType, GeneratorType
-from typing import Any
+from typing import Any, ClassVar
 
 import anthropic
 import openai
 from google import genai
+from google.auth.credentials import Credentials
 
 from loopback import (
     Loopback,
@@ -304,6 +305,8 @@ class InteractionsSurface(GoogleSurface):
     old = genai.__version__.startswith("1.")
     """Whether this is the SDK before interactions had steps."""
 
+    generation: ClassVar[dict[str, Any]] = {"old": old}
+
     @property
     def stream_types(self) -> tuple[type[Any], type[Any]]:
         if self.old:
@@ -325,10 +328,10 @@ class InteractionsSurface(GoogleSurface):
 
     def wire(self, texts: Iterable[str], *, terminal: bool = True, **options: Any) -> list[bytes]:
         unfinished: dict[str, Any] = {} if terminal else {"status": None}
-        return interaction_events(texts, **{"old": self.old, **unfinished, **options})
+        return interaction_events(texts, **{**self.generation, **unfinished, **options})
 
     def whole(self, text: str, **options: Any) -> dict[str, Any]:
-        return interaction_whole(text, **{"old": self.old, **options})
+        return interaction_whole(text, **{**self.generation, **options})
 
     def resource(self, client: Any) -> Any:
         """``client.interactions``, which 1.x calls experimental in a warning."""
@@ -350,3 +353,20 @@ KINDS = (OpenAISurface, ResponsesSurface, CompletionsSurface, AnthropicSurface)
 SURFACES = [kind(is_async=is_async) for kind in KINDS for is_async in (False, True)]
 INTERACTIONS = [InteractionsSurface(is_async=is_async) for is_async in (False, True)]
 GOOGLE = [GoogleSurface(is_async=is_async) for is_async in (False, True)]
+
+
+class DummyCredentials(Credentials):
+    """Google credentials that are always valid, as no server on loopback asks for more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = "none"  # noqa: S105
+
+    def refresh(self, request: Any) -> None:
+        """Nothing to refresh."""
+
+
+def vertex(surface: GoogleSurface, server: Loopback, **options: Any) -> Any:
+    """A client of Vertex AI, of a project of its own."""
+    own = {"vertexai": True, "project": "p", "location": "us-central1", "credentials": DummyCredentials(), "api_key": None}
+    return surface.client(server, **{**own, **options})

@@ -2,6 +2,7 @@
 
 from streamspan.providers import (
     anthropic_messages,
+    google_embeddings,
     google_genai,
     google_interactions,
     openai_chat,
@@ -17,6 +18,7 @@ FORMATS: tuple[WireFormat, ...] = (
     openai_completions.FORMAT,
     openai_embeddings.FORMAT,
     anthropic_messages.FORMAT,
+    google_embeddings.FORMAT,
     google_genai.FORMAT,
     google_interactions.FORMAT,
     google_interactions.FETCH,

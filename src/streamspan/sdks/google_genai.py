@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from streamspan import live, semconv
 from streamspan.call import Call, Request
 from streamspan.errors import guard
+from streamspan.providers import google_embeddings
 from streamspan.providers import google_interactions as interactions
 from streamspan.providers.google_genai import FORMAT, body
 from streamspan.sdks.patching import Target
@@ -29,10 +30,14 @@ _END: Any = object()
 
 
 def _describe(models: Any, kwargs: dict[str, Any], *, streamed: bool) -> Request:
+    return _describe_as(FORMAT, models, kwargs, streamed=streamed)
+
+
+def _describe_as(wire: WireFormat, models: Any, kwargs: dict[str, Any], *, streamed: bool) -> Request:
     client = models._api_client
     sent = body(kwargs.get("model"), kwargs.get("contents"), kwargs.get("config"))
     url = str(_base_url(client, kwargs.get("config")) or "")
-    return _request(FORMAT, url, sent, vertex=getattr(client, "vertexai", False), streamed=streamed)
+    return _request(wire, url, sent, vertex=getattr(client, "vertexai", False), streamed=streamed)
 
 
 def _request(wire: WireFormat, base_url: str, sent: dict[str, Any], *, vertex: bool, streamed: bool) -> Request:
@@ -54,6 +59,27 @@ def _base_url(client: Any, config: Any) -> Any:
 
 
 # --- whole answers ---------------------------------------------------------------------------------------------------
+
+
+def _describe_embedding(models: Any, kwargs: dict[str, Any]) -> Request:
+    """The SDK gives what it embeds under one of three names, by the API that the model has."""
+    given = (kwargs.get(name) for name in ("contents", "content", "batch_contents"))
+    contents = next((contents for contents in given if contents is not None), None)
+    return _describe_as(google_embeddings.FORMAT, models, {**kwargs, "contents": contents}, streamed=False)
+
+
+def _embed(wrapped: Callable[..., Any], models: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    sending = begin(PACKAGE, _describe_embedding, models, kwargs)
+    if sending is None:
+        return wrapped(*args, **kwargs)
+    return _answered(sending.send(wrapped, *args, **kwargs), sending.call)
+
+
+async def _embed_async(wrapped: Callable[..., Any], models: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    sending = begin(PACKAGE, _describe_embedding, models, kwargs)
+    if sending is None:
+        return await wrapped(*args, **kwargs)
+    return _answered(await sending.send_async(wrapped, *args, **kwargs), sending.call)
 
 
 def _send(wrapped: Callable[..., Any], models: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -174,8 +200,10 @@ TARGETS = (
         {
             "Models._generate_content": _send,
             "Models._generate_content_stream": _stream,
+            "Models._embed_content": _embed,
             "AsyncModels._generate_content": _send_async,
             "AsyncModels._generate_content_stream": _stream_async,
+            "AsyncModels._embed_content": _embed_async,
         },
     ),
     Target(
