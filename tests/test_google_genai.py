@@ -436,9 +436,10 @@ async def test_one_span_per_request_with_continuation(surface: GoogleSurface, ob
 
     def answer(request: Request) -> Reply:
         second = "continuationToken" in request.body.decode()
-        more = {} if second else {"continuationToken": "dDE="}
         usage, finish = google_usage(20, 4) if second else google_usage(10, 2), "STOP" if second else "CONTINUATION"
-        chunk = google_chunk([{"text": "b" if second else "a"}], finish=finish, usage=usage, id=f"resp_{second}", **more)
+        chunk = google_chunk([{"text": "b" if second else "a"}], finish=finish, usage=usage, id=f"resp_{second}")
+        if not second:
+            chunk["candidates"][0]["continuationToken"] = "dDE="
         return Reply(body=[sse(None, chunk)]) if streamed else Reply.of(chunk)
 
     with Loopback(answer) as server:
