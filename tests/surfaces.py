@@ -3,14 +3,16 @@
 The verbs are coroutines throughout; those of a sync client block the loop, which does no harm here: the server has threads.
 """
 
+import warnings
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from types import AsyncGeneratorType, GeneratorType
-from typing import Any
+from typing import Any, ClassVar
 
 import anthropic
 import openai
 from google import genai
+from google.auth.credentials import Credentials
 
 from loopback import (
     Loopback,
@@ -22,6 +24,9 @@ from loopback import (
     google_chunks,
     google_error,
     google_whole,
+    interaction_error,
+    interaction_events,
+    interaction_whole,
     openai_chunks,
     openai_error,
     openai_whole,
@@ -48,6 +53,7 @@ class Surface:
     partway: int = 4
     """The number of chunks after which some of the text is there, but not all."""
     has_helper: bool = True
+    raises_error_events: bool = True
     error_event: bytes
     error_code: str
 
@@ -287,6 +293,80 @@ class GoogleSurface(Surface):
             client.close()
 
 
+class InteractionsSurface(GoogleSurface):
+    """Google's interactions; an error event in their stream is a value and raises nothing."""
+
+    name = "interactions"
+    reasons = ("completed",)
+    partway = 5
+    has_helper = False
+    raises_error_events = False
+    error_event = sse("error", interaction_error())
+    old = genai.__version__.startswith("1.")
+    """Whether this is the SDK before interactions had steps."""
+
+    generation: ClassVar[dict[str, Any]] = {"old": old}
+
+    @property
+    def stream_types(self) -> tuple[type[Any], type[Any]]:
+        if self.old:
+            from google.genai import _interactions as streams
+        else:
+            from google.genai._gaos.utils import eventstreaming as streams
+        kinds: Any = streams
+        return kinds.Stream, kinds.AsyncStream
+
+    def client(self, server: Loopback, **options: Any) -> Any:
+        unverified = {"verify": False}
+        http: Any = {
+            "base_url": server.url,
+            "client_args": unverified,
+            "async_client_args": unverified,
+            "retry_options": {"attempts": 0 if self.old else 1},
+        }
+        return super().client(server, **{"http_options": http, **options})
+
+    def wire(self, texts: Iterable[str], *, terminal: bool = True, **options: Any) -> list[bytes]:
+        unfinished: dict[str, Any] = {} if terminal else {"status": None}
+        return interaction_events(texts, **{**self.generation, **unfinished, **options})
+
+    def whole(self, text: str, **options: Any) -> dict[str, Any]:
+        return interaction_whole(text, **{**self.generation, **options})
+
+    def resource(self, client: Any) -> Any:
+        """``client.interactions``, which 1.x calls experimental in a warning."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return client.interactions
+
+    def call(self, client: Any) -> tuple[Any, dict[str, Any]]:
+        return self.resource(client), {"model": self.model, "input": QUESTION}
+
+    async def create(self, client: Any, *, via: str = "", **options: Any) -> Any:
+        return await Surface.create(self, client, via=via, **options)
+
+    async def close(self, stream: Any) -> None:
+        await Surface.close(self, stream)
+
+
 KINDS = (OpenAISurface, ResponsesSurface, CompletionsSurface, AnthropicSurface)
 SURFACES = [kind(is_async=is_async) for kind in KINDS for is_async in (False, True)]
+INTERACTIONS = [InteractionsSurface(is_async=is_async) for is_async in (False, True)]
 GOOGLE = [GoogleSurface(is_async=is_async) for is_async in (False, True)]
+
+
+class DummyCredentials(Credentials):
+    """Google credentials that are always valid, as no server on loopback asks for more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = "none"  # noqa: S105
+
+    def refresh(self, request: Any) -> None:
+        """Nothing to refresh."""
+
+
+def vertex(surface: GoogleSurface, server: Loopback, **options: Any) -> Any:
+    """A client of Vertex AI, of a project of its own."""
+    own = {"vertexai": True, "project": "p", "location": "us-central1", "credentials": DummyCredentials(), "api_key": None}
+    return surface.client(server, **{**own, **options})

@@ -14,7 +14,7 @@ from opentelemetry.trace import StatusCode
 
 from conftest import Recorder
 from loopback import CUT, Loopback, Piece, Reply
-from surfaces import GOOGLE, SURFACES, Surface
+from surfaces import GOOGLE, INTERACTIONS, SURFACES, Surface
 
 TEXTS = ["Lima ", "is ", "the ", "capital ", "of ", "Peru."]
 WHOLE = "".join(TEXTS)
@@ -316,10 +316,11 @@ def cases(*, raising: bool = False) -> list[Any]:
     """Each way with each surface that has it; or only the ways in which the provider's failure raises, wherever it runs."""
     return [
         pytest.param(way, surface, id=f"{surface!r}-{name}")
-        for surface in (*SURFACES, *GOOGLE)
+        for surface in (*SURFACES, *INTERACTIONS, *GOOGLE)
         for name, way in WAYS.items()
         if way.only in repr(surface) and (surface.has_helper or not name.startswith("helper"))
-        if surface in SURFACES or way.act in OF_GENERATORS
+        if surface not in GOOGLE or way.act in OF_GENERATORS
+        if surface.raises_error_events or not (way.script == "error event" and way.error)
         if not raising or (way.error is Exception and not way.only)
     ]
 
@@ -367,7 +368,7 @@ async def test_same_exception_as_bare(way: Way, surface: Surface, recorder: Reco
     ("script", "expected"),
     [("429", "rate_limit_error"), ("500", "api_error"), ("no terminal", "truncated"), ("error event", None)],
 )
-@pytest.mark.parametrize("surface", [*SURFACES, *GOOGLE], ids=repr)
+@pytest.mark.parametrize("surface", [*SURFACES, *INTERACTIONS, *GOOGLE], ids=repr)
 async def test_error_type_is_the_providers_code(script: str, expected: str | None, surface: Surface, observed: Recorder) -> None:
     """``error.type`` is the code that the provider gives, for an HTTP error, an error event, and ours for a truncated stream."""
     await run(Way(read_to_the_end, "", "", script), surface)
@@ -375,7 +376,7 @@ async def test_error_type_is_the_providers_code(script: str, expected: str | Non
     assert observed.attributes()["error.type"] == (expected or surface.error_code)
 
 
-@pytest.mark.parametrize("surface", [*SURFACES, *GOOGLE], ids=repr)
+@pytest.mark.parametrize("surface", [*SURFACES, *INTERACTIONS, *GOOGLE], ids=repr)
 async def test_stream_is_the_sdks_own(surface: Surface, observed: Recorder) -> None:
     """The application gets an object of exactly the SDK's class, and a dropped one is freed as the SDK frees it."""
     with Loopback(Reply(body=surface.wire(TEXTS))) as server:
@@ -387,7 +388,7 @@ async def test_stream_is_the_sdks_own(surface: Surface, observed: Recorder) -> N
     observed.span()
 
 
-@pytest.mark.parametrize("surface", SURFACES, ids=repr)
+@pytest.mark.parametrize("surface", [*SURFACES, *INTERACTIONS], ids=repr)
 async def test_whole_answer(surface: Surface, observed: Recorder) -> None:
     """An answer that comes whole is a span with the same attributes, and none about chunks."""
     with Loopback(Reply.of(surface.whole(WHOLE))) as server:
@@ -396,9 +397,7 @@ async def test_whole_answer(surface: Surface, observed: Recorder) -> None:
         await surface.create(client, via="with_raw_response")
         async with surface.within(await surface.create(client, via="with_streaming_response")) as response:
             await surface.parse(response)
-        closing = client.close()
-        if surface.is_async:
-            await closing
+        await surface.shut(client)
 
     for span in observed.spans(3):
         attributes: dict[str, Any] = dict(span.attributes or {})

@@ -58,12 +58,18 @@ class PriceBook:
             usage: Its input and output counts must both be there.
         """
         names = [model for model in dict.fromkeys(models) if model]
-        for model in names:
+        for model in (plain for name in names for plain in _spellings(provider, name)):
             with suppress(LookupError, ValueError):
                 total, of_input, of_output = rates.calculate(_PROVIDERS.get(provider, provider), model, usage)
                 return Price(total, of_input, of_output, rates.load()[1])
         _warn(provider, names[-1] if names else "(no model)")
         return None
+
+
+def _spellings(provider: str, model: str) -> tuple[str, ...]:
+    """A model as the provider has it, and where that is a path, such as ``publishers/google/models/...``, its last part."""
+    is_path = provider in {semconv.GCP_GEMINI, semconv.GCP_VERTEX_AI} and "/" in model
+    return (model, model.rpartition("/")[2]) if is_path else (model,)
 
 
 def _warn(provider: str, model: str) -> None:

@@ -3,7 +3,9 @@
 from streamspan.providers import (
     anthropic_completions,
     anthropic_messages,
+    google_embeddings,
     google_genai,
+    google_interactions,
     openai_audio,
     openai_chat,
     openai_completions,
@@ -28,7 +30,10 @@ FORMATS: tuple[WireFormat, ...] = (
     openai_audio.SPEAK,
     anthropic_messages.FORMAT,
     anthropic_completions.FORMAT,
+    google_embeddings.FORMAT,
     google_genai.FORMAT,
+    google_interactions.FORMAT,
+    google_interactions.FETCH,
 )
 
 

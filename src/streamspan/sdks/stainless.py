@@ -16,42 +16,51 @@ from streamspan.errors import guard
 from streamspan.sdks.patching import Target, Wrapper
 from streamspan.sdks.sending import begin
 from streamspan.sse import WireReader
-from streamspan.tap import Body, tap_stream, wrap_body
+from streamspan.tap import Body, find_iterator, tap_stream, wrap_body
 
 NameProvider = Callable[[Any, str], str]
 """``gen_ai.provider.name`` of a client, given its host."""
+
+Describe = Callable[[Any, tuple[Any, ...], dict[str, Any]], Request | None]
+"""What request a client is asked to send, given the arguments; ``None`` if it is no model call."""
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 def make_target(package: str, name_provider: NameProvider, more: Mapping[str, Wrapper]) -> Target:
     """The choke points of an SDK of this make, and ``more`` functions of the same module to wrap."""
-    wrappers = {
-        "SyncAPIClient.request": partial(_request, package, name_provider),
-        "AsyncAPIClient.request": partial(_request_async, package, name_provider),
+    return Target(
+        package, f"{package}._base_client", {**choke_points(package, partial(_describe, package, name_provider)), **more}
+    )
+
+
+def choke_points(package: str, describe: Describe) -> dict[str, Wrapper]:
+    """The two methods that send, sync and async, and their wrappers."""
+    return {
+        "SyncAPIClient.request": partial(_request, package, describe),
+        "AsyncAPIClient.request": partial(_request_async, package, describe),
     }
-    return Target(package, f"{package}._base_client", {**wrappers, **more})
 
 
 # --- one request -----------------------------------------------------------------------------------------------------
 
 
 def _request(
-    package: str, name: NameProvider, wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    package: str, describe: Describe, wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    sending = begin(package, _describe, package, name, client, args, kwargs)
+    sending = begin(package, describe, client, args, kwargs)
     if sending is None:
         return wrapped(*args, **kwargs)
-    return _watch(sending.send(wrapped, *args, **kwargs), sending.call)
+    return watch(sending.send(wrapped, *args, **kwargs), sending.call)
 
 
 async def _request_async(
-    package: str, name: NameProvider, wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    package: str, describe: Describe, wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    sending = begin(package, _describe, package, name, client, args, kwargs)
+    sending = begin(package, describe, client, args, kwargs)
     if sending is None:
         return await wrapped(*args, **kwargs)
-    return _watch(await sending.send_async(wrapped, *args, **kwargs), sending.call)
+    return watch(await sending.send_async(wrapped, *args, **kwargs), sending.call)
 
 
 def _describe(package: str, name: NameProvider, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
@@ -83,7 +92,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 # --- what comes back -------------------------------------------------------------------------------------------------
 
 
-def _watch(result: Any, call: Call | None) -> Any:
+def watch(result: Any, call: Call | None) -> Any:
     """Has ``call`` observe what the SDK returns, and returns what the application gets: the very same, in all but a fallback."""
     if call is None:
         return result
@@ -156,8 +165,9 @@ def _shadow_parse(raw: Any, body: Body, call: Call) -> Callable[..., Any]:
 
     @guard("observing a parsed response")
     def tap(parsed: Any) -> Any:
-        raw.__dict__.pop("parse", None)
-        if not hasattr(parsed.__class__, "__stream__"):
+        if getattr(raw.__dict__.get("parse"), "__module__", "") == __name__:  # Google's SDK puts its own over ours
+            del raw.parse
+        if body.is_tapped or find_iterator(parsed) is None:
             return parsed
         body.leave_to_tap()
         return tap_stream(parsed, call)
