@@ -41,8 +41,14 @@ class Sink(Protocol):
     def usage(self, usage: Usage) -> None:
         """Token counts so far: running totals, which replace earlier ones."""
 
+    def more_usage(self, usage: Usage) -> None:
+        """Token counts of one more of several requests behind this answer, which are added up."""
+
     def identity(self, response_id: str | None, model: str | None) -> None:
         """Who answers; only the first of each counts."""
+
+    def worker(self, model: str) -> None:
+        """The model that one of several requests behind this answer goes to; if they differ, none of them is who answers."""
 
     def attribute(self, key: str, value: str) -> None:
         """A fact for the span under its semconv name, such as the service tier."""
@@ -133,6 +139,7 @@ class Answer:
         "response_id",
         "terminal",
         "text_index",
+        "workers",
     )
 
     def __init__(self) -> None:
@@ -143,6 +150,8 @@ class Answer:
         self.attributes: dict[str, str] = {}
         self.terminal = False
         self.failure: tuple[str, str] | None = None
+        self.workers: set[str] = set()
+        """The models of the requests behind an agent's answer."""
         self.first_content_at: float | None = None
         """`time.perf_counter` when the first text, reasoning, refusal or tool call came."""
         self._buffer_index, self._buffer_kind, self.text_index = -1, "", -1
@@ -187,6 +196,13 @@ class Answer:
 
     def usage(self, usage: Usage) -> None:  # noqa: D102
         self.reported.update(usage)
+
+    def more_usage(self, usage: Usage) -> None:  # noqa: D102
+        self.reported.add(usage)
+
+    def worker(self, model: str) -> None:  # noqa: D102
+        self.workers.add(model)
+        self.model = model if len(self.workers) == 1 else None
 
     def identity(self, response_id: str | None, model: str | None) -> None:  # noqa: D102
         self.response_id = self.response_id or response_id or None
@@ -272,17 +288,18 @@ class Answer:
         return choice.finish if choice else None
 
     def messages(self, expected: int) -> str:
-        """``gen_ai.output.messages``: one assistant message per choice, as JSON."""
-        reasons = self.finish_reasons(expected)
-        return dump_json([_message(self.choices[index], reasons[index]) for index in sorted(self.choices)])
+        """``gen_ai.output.messages``: one assistant message per choice, as JSON; no reason is missing where none is expected."""
+        missing = "error" if expected else None
+        return dump_json([_message(self.choices[index], self._reason(index) or missing) for index in sorted(self.choices)])
 
 
 def _write_nowhere(text: str, /) -> int:  # pragma: no cover - replaced before the first write
     return len(text)
 
 
-def _message(choice: Choice, reason: str) -> dict[str, Any]:
-    return {"role": "assistant", "parts": [_part(part) for part in choice.parts], "finish_reason": reason}
+def _message(choice: Choice, reason: str | None) -> dict[str, Any]:
+    why = {"finish_reason": reason} if reason else {}
+    return {"role": "assistant", "parts": [_part(part) for part in choice.parts], **why}
 
 
 def _part(part: Part) -> dict[str, Any]:

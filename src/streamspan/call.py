@@ -53,8 +53,8 @@ class Request:
 
     @property
     def choices(self) -> int:
-        """How many answers are asked for: none where the model says nothing."""
-        if not self.wire.generates:
+        """How many answers are asked for that say why they end: none where the model says nothing."""
+        if not self.wire.generates or self.wire.opaque:
             return 0
         count = self.body.get(self.wire.choices_key)
         return count if isinstance(count, int) and 0 < count <= _MOST_CHOICES else 1
@@ -78,7 +78,8 @@ def start(telemetry: Telemetry, request: Request, at: int) -> Span:
     }
     if request.streamed:
         attributes[semconv.REQUEST_STREAM] = True
-    name = f"{request.wire.operation} {request.model}" if request.model else request.wire.operation
+    subject = request.body.get(request.wire.subject)
+    name = f"{request.wire.operation} {subject}" if subject and isinstance(subject, str) else request.wire.operation
     return telemetry.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes, start_time=at)
 
 
@@ -173,7 +174,7 @@ class Call:
     def exhausted(self) -> None:
         """The server ended the stream."""
         self.accepted = True
-        self._end(self._unless_over(TRUNCATED))
+        self._end(self._unless_over(COMPLETED if self._request.wire.opaque else TRUNCATED))
 
     @guard("ending a call")
     def closed(self) -> None:
@@ -199,7 +200,8 @@ class Call:
         """``kind``, unless the answer says itself how it ended."""
         if self.answer.failure:
             return FAILED
-        by_reason = not self._request.wire.ends_with_event and self.answer.finished(self._request.choices)
+        wire = self._request.wire
+        by_reason = not (wire.ends_with_event or wire.opaque) and self.answer.finished(self._request.choices)
         return COMPLETED if self.answer.terminal or by_reason else kind
 
     # --- the end ---
@@ -239,7 +241,7 @@ class Call:
             attributes |= span.content_attributes(answer, self._request.choices, preview_chars)
         generates = self._request.wire.generates
         usage, estimated = answer.reported, list[str]()
-        if self.accepted:
+        if self.accepted and not self._request.wire.opaque:
             estimated = span.complete_usage(answer, self._estimate_prompt, generates=generates)
         attributes |= span.usage_attributes(usage, estimated)
         if usage.total_input_tokens is not None and (usage.output_tokens is not None or not generates):

@@ -19,6 +19,9 @@ CHAT: Final = "chat"
 TEXT_COMPLETION: Final = "text_completion"
 EMBEDDINGS: Final = "embeddings"
 GENERATE_CONTENT: Final = "generate_content"
+INVOKE_AGENT: Final = "invoke_agent"
+AGENT_ID: Final = "gen_ai.agent.id"
+AGENT_NAME: Final = "gen_ai.agent.name"
 
 # --- the request -----------------------------------------------------------------------------------------------------
 REQUEST_MODEL: Final = "gen_ai.request.model"

@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields
 class Usage:
     """Token counts of one call; ``None`` is "not reported", which is not 0.
 
-    Counts are running totals on every wire that we read, so a later report replaces an earlier one and nothing is added up.
+    Counts are running totals on every wire that we read, so a later report replaces an earlier one; only where there are several
+    requests behind one answer, as behind an agent's, they are added up.
     """
 
     input_tokens: int | None = None
@@ -30,6 +31,12 @@ class Usage:
         for name in _FIELDS:
             if (count := getattr(newer, name)) is not None:
                 setattr(self, name, count)
+
+    def add(self, more: "Usage") -> None:
+        """Adds each count that ``more`` has: those of one more request behind the same answer."""
+        for name in _FIELDS:
+            if (count := getattr(more, name)) is not None:
+                setattr(self, name, (getattr(self, name) or 0) + count)
 
     @property
     def total_input_tokens(self) -> int | None:

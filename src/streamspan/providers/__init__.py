@@ -2,7 +2,9 @@
 
 from streamspan.providers import (
     anthropic_messages,
+    bedrock_agent,
     bedrock_converse,
+    bedrock_invoke,
     google_genai,
     openai_chat,
     openai_completions,
@@ -18,7 +20,10 @@ FORMATS: tuple[WireFormat, ...] = (
     openai_embeddings.FORMAT,
     anthropic_messages.FORMAT,
     google_genai.FORMAT,
+    bedrock_agent.FORMAT,
+    bedrock_agent.INLINE,
     bedrock_converse.FORMAT,
+    bedrock_invoke.FORMAT,
 )
 
 

@@ -59,12 +59,13 @@ def _describe(client: Any, operation_name: str, api_params: Mapping[str, Any]) -
     if wire is None:
         return None
     url = urlsplit(str(client.meta.endpoint_url))
+    body = _body(api_params)
     return Request(
-        wire=wire,
+        wire=wire.of(body),
         provider=semconv.AWS_BEDROCK,
         address=url.hostname or "",
         port=url.port or (80 if url.scheme == "http" else 443),
-        body=_body(api_params),
+        body=body,
         streamed=service.operation_model(operation_name).has_event_stream_output,
         more=_region(client),
     )
