@@ -16,12 +16,13 @@ from streamspan.wire import Attributes, Prompt, WireFormat, fields, request_attr
 def read(chunk: Any, into: Sink) -> None:
     """Reads a chunk, a whole answer, or an embedding: what each lacks the others may have."""
     top = fields(chunk)
+    if into.text_index < 0 or top.get("completionReason"):  # the input is counted on each chunk, the output on the last
+        into.usage(Usage(input_tokens=top.get("inputTextTokenCount"), output_tokens=_count_output(top)))
     for index, said in enumerate(map(fields, sequence(top.get("results")) or [top])):
         if text := said.get("outputText"):
             into.text(index, str(text))
         if reason := said.get("completionReason"):
             into.finish(index, str(reason))
-    into.usage(Usage(input_tokens=top.get("inputTextTokenCount"), output_tokens=_count_output(top)))
 
 
 def _count_output(top: dict[str, Any]) -> int | None:

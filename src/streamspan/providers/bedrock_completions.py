@@ -25,14 +25,11 @@ def read(chunk: Any, into: Sink) -> None:
     if "generation" in top:
         _read_llama(top, into)
         return
-    into.identity(top.get("id"), top.get("model"))
-    several = next((top[key] for key in _SEVERAL if key in top), [top])
-    for index, said in enumerate(map(fields, sequence(several))):
-        _read_text(said.get("index") or index, said, into)
-
-
-_SEVERAL = ("outputs", "generations", "choices")
-"""Where Mistral, Cohere and DeepSeek put what is said; the others, and Cohere's chunks, have it at the top."""
+    if into.text_index < 0:  # the first chunk, or the only one
+        into.identity(top.get("id"), top.get("model"))
+    several = top.get("outputs") or top.get("generations") or top.get("choices")  # of Mistral, Cohere, DeepSeek
+    for index, said in enumerate(sequence(several) or [top]):
+        _read_text(fields(said).get("index") or index, fields(said), into)
 
 
 def _read_llama(top: dict[str, Any], into: Sink) -> None:

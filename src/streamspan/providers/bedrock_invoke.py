@@ -87,6 +87,23 @@ def _read_typed(said: dict[str, Any], into: Sink) -> None:
 
 def _read_choices(said: dict[str, Any], into: Sink) -> None:
     """OpenAI's shape, in which many models answer; some call the finish reason otherwise, some have text instead of messages."""
+    try:  # what a stream is made of
+        (choice,) = said["choices"]
+        delta = choice.get("delta") or choice["message"]
+        text = delta["content"]
+        more = delta.keys() - _PLAIN or choice.get("finish_reason") or choice.get("stop_reason") or said.get("usage")
+        if not more and type(text) is str and into.text_index == choice["index"]:
+            into.text(into.text_index, text)
+            return
+    except (AttributeError, KeyError, TypeError, ValueError):
+        pass
+    _read_any_choices(said, into)
+
+
+_PLAIN = {"content", "role"}
+
+
+def _read_any_choices(said: dict[str, Any], into: Sink) -> None:
     choices = [fields(choice) for choice in sequence(said["choices"])]
     if any("text" in choice for choice in choices):
         bedrock_completions.read(said, into)

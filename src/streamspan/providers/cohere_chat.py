@@ -21,7 +21,6 @@ def read(event: Any, into: Sink) -> None:
     top = fields(event)
     kind = top.get("event_type")
     whole = fields(top.get("response")) if kind == "stream-end" else top
-    into.identity(whole.get("response_id") or whole.get("generation_id"), None)
     if kind in {None, "text-generation"} and (text := top.get("text")):
         into.text(0, str(text))
     if kind in {None, "tool-calls-generation"}:
@@ -29,7 +28,8 @@ def read(event: Any, into: Sink) -> None:
             into.tool_call(0, key, call.get("name"), dump_json(call.get("parameters") or {}))
     if reason := top.get("finish_reason"):
         into.finish(0, str(reason))
-    into.usage(read_usage(fields(whole.get("meta"))))
+        into.identity(whole.get("response_id") or whole.get("generation_id"), None)
+        into.usage(read_usage(fields(whole.get("meta"))))
 
 
 def read_usage(meta: dict[str, Any]) -> Usage:
