@@ -299,7 +299,7 @@ def tell_value(key: str, value: Any) -> Any:
         return f"<{type(value).__name__}>"
     if key in JSON:
         return json.loads(value)
-    if key == semconv.ERROR_TYPE and value.startswith(("openai.", "anthropic.", "httpx")):
+    if key == semconv.ERROR_TYPE and "." in value:
         return EXCEPTION  # each generation of the SDKs has another one
     if isinstance(value, float):
         return round(value, 12)

@@ -47,8 +47,14 @@ class Sink(Protocol):
     def cost(self, cost: Cost) -> None:
         """What the provider says that it charges, as few do: in place of what we would calculate."""
 
+    def more_usage(self, usage: Usage) -> None:
+        """Token counts of one more of several requests behind this answer, which are added up."""
+
     def identity(self, response_id: str | None, model: str | None) -> None:
         """Who answers; only the first of each counts."""
+
+    def worker(self, model: str) -> None:
+        """The model that one of several requests behind this answer goes to; if they differ, none of them is who answers."""
 
     def attribute(self, key: str, value: str) -> None:
         """A fact for the span under its semconv name, such as the service tier."""
@@ -147,6 +153,7 @@ class Answer:
         "response_id",
         "terminal",
         "text_index",
+        "workers",
     )
 
     def __init__(self) -> None:
@@ -159,6 +166,8 @@ class Answer:
         self.terminal = False
         self.in_background = False
         self.failure: tuple[str, str] | None = None
+        self.workers: set[str] = set()
+        """The models of the requests behind an agent's answer."""
         self.first_content_at: float | None = None
         """`time.perf_counter` when the first text, reasoning, refusal or tool call came."""
         self._buffer_index, self._buffer_kind, self.text_index = -1, "", -1
@@ -206,6 +215,13 @@ class Answer:
 
     def cost(self, cost: Cost) -> None:  # noqa: D102
         self.charged = cost
+
+    def more_usage(self, usage: Usage) -> None:  # noqa: D102
+        self.reported.add(usage)
+
+    def worker(self, model: str) -> None:  # noqa: D102
+        self.workers.add(model)
+        self.model = model if len(self.workers) == 1 else None
 
     def identity(self, response_id: str | None, model: str | None) -> None:  # noqa: D102
         self.response_id = self.response_id or _string(response_id)
@@ -300,9 +316,9 @@ class Answer:
         return choice.finish if choice else None
 
     def messages(self, expected: int) -> str:
-        """``gen_ai.output.messages``: one assistant message per choice, as JSON; without reasons where none is ``expected``."""
-        reasons = dict(enumerate(self.finish_reasons(expected) if expected else ()))
-        return dump_json([_message(self.choices[index], reasons.get(index)) for index in sorted(self.choices)])
+        """``gen_ai.output.messages``: one assistant message per choice, as JSON; no reason is missing where none is expected."""
+        missing = "error" if expected else None
+        return dump_json([_message(self.choices[index], self._reason(index) or missing) for index in sorted(self.choices)])
 
 
 def _string(value: Any) -> str | None:
@@ -315,8 +331,8 @@ def _write_nowhere(text: str, /) -> int:  # pragma: no cover - replaced before t
 
 
 def _message(choice: Choice, reason: str | None) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "parts": [_part(part) for part in choice.parts]}
-    return message if reason is None else {**message, "finish_reason": reason}
+    why = {"finish_reason": reason} if reason else {}
+    return {"role": "assistant", "parts": [_part(part) for part in choice.parts], **why}
 
 
 def _part(part: Part) -> dict[str, Any]:

@@ -42,6 +42,8 @@ class Request:
     port: int
     body: Mapping[str, Any]
     streamed: bool
+    more: Attributes = field(default_factory=dict[str, Any])
+    """What else is known of it, under its semconv names, that the body does not say."""
 
     @property
     def model(self) -> str | None:
@@ -52,7 +54,7 @@ class Request:
     @property
     def choices(self) -> int:
         """How many answers are asked for whose end has a reason: none where the model says nothing."""
-        if not (self.wire.generates and self.wire.gives_reasons):
+        if not (self.wire.generates and self.wire.gives_reasons) or self.wire.opaque:
             return 0
         count = self.body.get(self.wire.choices_key)
         return count if isinstance(count, int) and 0 < count <= MOST_CHOICES else 1
@@ -71,11 +73,13 @@ def start(telemetry: Telemetry, request: Request, at: int) -> Span:
         semconv.PROVIDER_NAME: request.provider,
         semconv.SERVER_ADDRESS: request.address,
         semconv.SERVER_PORT: request.port,
+        **request.more,
         **request.wire.request(request.body),
     }
     if request.streamed:
         attributes[semconv.REQUEST_STREAM] = True
-    name = f"{request.wire.operation} {request.model}" if request.model else request.wire.operation
+    subject = request.body.get(request.wire.subject)
+    name = f"{request.wire.operation} {subject}" if subject and isinstance(subject, str) else request.wire.operation
     return telemetry.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes, start_time=at)
 
 
@@ -172,7 +176,7 @@ class Call:
     def exhausted(self) -> None:
         """The server ended the stream."""
         self.accepted = True
-        self._end(self._unless_over(TRUNCATED))
+        self._end(self._unless_over(COMPLETED if self._request.wire.opaque else TRUNCATED))
 
     @guard("ending a call")
     def closed(self) -> None:
@@ -198,7 +202,8 @@ class Call:
         """``kind``, unless the answer says itself how it ended."""
         if self.answer.failure:
             return FAILED
-        by_reason = not self._request.wire.ends_with_event and self.answer.finished(self._request.choices)
+        wire = self._request.wire
+        by_reason = not (wire.ends_with_event or wire.opaque) and self.answer.finished(self._request.choices)
         return COMPLETED if self.answer.terminal or by_reason else kind
 
     # --- the end ---
@@ -244,7 +249,7 @@ class Call:
             self.answer.reported, self.answer.charged = Usage(), None
             return {semconv.USAGE_OMITTED: omitted}
         wire, usage, estimated = self._request.wire, self.answer.reported, list[str]()
-        if self.accepted and wire.estimates and not self._unread:
+        if self.accepted and wire.estimates and not wire.opaque and not self._unread:
             estimated = span.complete_usage(self.answer, self._estimate_prompt, generates=wire.generates)
         attributes = span.usage_attributes(usage, estimated)
         if self.answer.charged is not None:

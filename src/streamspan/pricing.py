@@ -5,9 +5,11 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from streamspan import rates, semconv
 from streamspan.errors import logger, once
+from streamspan.model_names import candidates
 from streamspan.usage import Cost, Usage
 
 _PROVIDERS = {
@@ -57,12 +59,12 @@ class PriceBook:
             models: Names of the model, the most exact first: the one that answered, the one that was asked.
             usage: Its input and output counts must both be there.
         """
-        names = [model for model in dict.fromkeys(models) if model]
-        for model in (plain for name in names for plain in _spellings(provider, name)):
+        names = tuple(plain for name in models if name for plain in _spellings(provider, name))
+        if (model := _known(provider, names)) is not None:
             with suppress(LookupError, ValueError):
                 total, of_input, of_output = rates.calculate(_PROVIDERS.get(provider, provider), model, usage)
                 return Price(total, of_input, of_output, rates.load()[1])
-        _warn(provider, names[-1] if names else "(no model)")
+        _warn(provider, next(filter(None, reversed(models)), "(no model)"))
         return None
 
 
@@ -70,6 +72,13 @@ def _spellings(provider: str, model: str) -> tuple[str, ...]:
     """A model as the provider has it, and where that is a path, such as ``publishers/google/models/...``, its last part."""
     is_path = provider in {semconv.GCP_GEMINI, semconv.GCP_VERTEX_AI} and "/" in model
     return (model, model.rpartition("/")[2]) if is_path else (model,)
+
+
+@lru_cache(1024)
+def _known(provider: str, models: tuple[str | None, ...]) -> str | None:
+    """The first name of the model that the table holds: to look for one in vain takes 80 us, and no new ones come."""
+    ours = _PROVIDERS.get(provider, provider)
+    return next((name for name in candidates(provider, models) if rates.knows(ours, name)), None)
 
 
 def _warn(provider: str, model: str) -> None:

@@ -48,6 +48,15 @@ def load() -> "tuple[DataSnapshot, str]":
     return DataSnapshot(providers=providers, from_auto_update=False), f"genai-prices {genai_prices.__version__}"
 
 
+def knows(provider: str, model: str) -> bool:
+    """Whether the table has an entry for a model, under this very name or a pattern of its own."""
+    try:
+        load()[0].find_provider_model(model, None, provider, None)
+    except LookupError:
+        return False
+    return True
+
+
 def calculate(provider: str, model: str, usage: Usage) -> Amounts:
     """The cost of ``usage`` now.
 

@@ -10,7 +10,8 @@ from typing import Any
 class Usage:
     """Token counts of one call; ``None`` is "not reported", which is not 0.
 
-    Counts are running totals on every wire that we read, so a later report replaces an earlier one and nothing is added up.
+    Counts are running totals on every wire that we read, so a later report replaces an earlier one; only where there are several
+    requests behind one answer, as behind an agent's, they are added up.
     """
 
     input_tokens: int | None = None
@@ -34,6 +35,12 @@ class Usage:
             count: Any = getattr(newer, name)
             if type(count) is int and 0 <= count < _TOO_MANY:
                 setattr(self, name, count)
+
+    def add(self, more: "Usage") -> None:
+        """Adds each count that ``more`` has: those of one more request behind the same answer."""
+        for name in _FIELDS:
+            if (count := getattr(more, name)) is not None:
+                setattr(self, name, (getattr(self, name) or 0) + count)
 
     @property
     def total_input_tokens(self) -> int | None:

@@ -53,6 +53,17 @@ class WireFormat:
     """Whether tokens that are not reported can be estimated from the text: those of images and sound cannot."""
     fetches: bool = False
     """Whether it reads again what another request had made, which has been charged there."""
+    subject: str = "model"
+    """What a request calls that which the span is named after, besides the operation."""
+    opaque: bool = False
+    """Whether the answer may leave out why it ended and what it used, as an agent's does: then the stream's end is its end, and
+    no count is estimated, as what can be seen is not all that was read and written."""
+    within: "Callable[[Mapping[str, Any]], WireFormat] | None" = None
+    """Tells the format of one request, where this is an envelope that carries several."""
+
+    def of(self, body: Mapping[str, Any]) -> "WireFormat":
+        """The format of a request with this body."""
+        return self if self.within is None else self.within(body)
 
 
 def fields(value: Any) -> dict[str, Any]:

@@ -98,6 +98,12 @@ class ChunkEvents:
     def cost(self, cost: Cost) -> None:  # noqa: D102
         self._answer.cost(cost)
 
+    def more_usage(self, usage: Usage) -> None:  # noqa: D102
+        self._answer.more_usage(usage)
+
+    def worker(self, model: str) -> None:  # noqa: D102
+        self._answer.worker(model)
+
     def identity(self, response_id: str | None, model: str | None) -> None:  # noqa: D102
         self._answer.identity(response_id, model)
 

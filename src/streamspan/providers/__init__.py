@@ -3,6 +3,9 @@
 from streamspan.providers import (
     anthropic_completions,
     anthropic_messages,
+    bedrock_agent,
+    bedrock_converse,
+    bedrock_invoke,
     google_embeddings,
     google_genai,
     google_interactions,
@@ -34,6 +37,10 @@ FORMATS: tuple[WireFormat, ...] = (
     google_genai.FORMAT,
     google_interactions.FORMAT,
     google_interactions.FETCH,
+    bedrock_agent.FORMAT,
+    bedrock_agent.INLINE,
+    bedrock_converse.FORMAT,
+    bedrock_invoke.FORMAT,
 )
 
 
