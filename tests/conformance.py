@@ -2,7 +2,8 @@
 
 A case is files beside each other; to add one takes no code.
 
-- ``<case>.sse`` (a stream of server-sent events) or ``<case>.json`` (a whole answer): the body, byte for byte.
+- ``<case>.sse`` (a stream of server-sent events), ``<case>.json`` or ``<case>.bin`` (a whole answer): the body, byte for byte.
+- ``<case>.jsonl``: a stream of Amazon's events, one a line: ``{"<its name>": {...}}``, or what a model says in ``InvokeModel``.
 - ``<case>.span.json``: the span, all of it. ``pytest tests/test_conformance.py --write-spans`` writes it; then read what it wrote.
 - ``<case>.request.json``, where the call is not the format's plain one:
 
@@ -13,36 +14,39 @@ A case is files beside each other; to add one takes no code.
   - ``status``, ``headers``: of the answer;
   - ``ends``: ``cut``, if the connection breaks after the body;
   - ``ways``: the only ways in which this is called (see `WAYS`);
-  - ``needs``: the oldest major version of an SDK that can do this.
+  - ``needs``, ``until``: the oldest and the newest major version of an SDK that can do this.
 """
 
 import json
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-import openai
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
 from streamspan import semconv
 
-from loopback import CUT, Loopback, Piece, Reply
+import wire_surfaces as more
+from bedrock_bodies import chunk
+from eventstream import EVENT_STREAM, event, exception
+from loopback import CUT, Piece, Reply
 from surfaces import (
     AnthropicSurface,
+    BedrockSurface,
     CompletionsSurface,
     GoogleSurface,
+    InteractionsSurface,
     OpenAISurface,
     ResponsesSurface,
     Surface,
 )
 
 FOLDER: Final = Path(__file__).parent / "wire"
-BODIES: Final = {".sse": True, ".json": False}
+BODIES: Final = {".sse": True, ".jsonl": True, ".json": False, ".bin": False}
 """The kinds of bodies, and whether that is a stream."""
 SLICE: Final = 499
 """Bytes per network chunk: events, and letters of several bytes, are cut anywhere, as on a real line."""
@@ -50,59 +54,21 @@ SLICE: Final = 499
 
 # --- the surfaces ----------------------------------------------------------------------------------------------------
 
-
-class EmbeddingsSurface(OpenAISurface):
-    """OpenAI embeddings, which are never streamed."""
-
-    name = "embeddings"
-    model = "text-embedding-3-small"
-    has_helper = False
-
-    def call(self, client: Any) -> tuple[Any, dict[str, Any]]:
-        return client.embeddings, {"model": self.model, "input": "Lima is the capital of Peru."}
-
-
-class AzureSurface(OpenAISurface):
-    """Chat completions of Azure OpenAI."""
-
-    name = "azure"
-
-    def client(self, server: Loopback, **options: Any) -> Any:
-        return open_azure(self, options)
-
-
-class AzureResponsesSurface(ResponsesSurface):
-    """Responses of Azure OpenAI."""
-
-    name = "azure_responses"
-
-    def client(self, server: Loopback, **options: Any) -> Any:
-        return open_azure(self, options)
-
-
-def open_azure(surface: Surface, options: dict[str, Any]) -> Any:
-    """A client of the OpenAI SDK for Azure."""
-    kind: Any = openai.AsyncAzureOpenAI if surface.is_async else openai.AzureOpenAI
-    endpoint = options.pop("base_url")
-    return kind(azure_endpoint=endpoint, api_version="2024-10-21", api_key="none", max_retries=0, **options)
-
-
-class VertexSurface(GoogleSurface):
-    """Google's models on Vertex AI."""
-
-    name = "vertex"
-
-    def client(self, server: Loopback, **options: Any) -> Any:
-        return super().client(server, vertexai=True, **options)
-
-
 FORMATS: Final[dict[str, tuple[type[Surface], ...]]] = {
-    "openai_chat": (OpenAISurface, AzureSurface),
-    "openai_responses": (ResponsesSurface, AzureResponsesSurface),
+    "openai_chat": (OpenAISurface, more.AzureSurface),
+    "openai_responses": (ResponsesSurface, more.AzureResponsesSurface),
     "openai_completions": (CompletionsSurface,),
-    "openai_embeddings": (EmbeddingsSurface,),
-    "anthropic_messages": (AnthropicSurface,),
-    "google_genai": (GoogleSurface, VertexSurface),
+    "openai_embeddings": (more.EmbeddingsSurface,),
+    "openai_images": (more.ImagesSurface,),
+    "openai_audio": (more.TranscriptionsSurface, more.SpeechSurface),
+    "anthropic_messages": (AnthropicSurface, more.BetaMessagesSurface),
+    "anthropic_completions": (more.TextCompletionsSurface,),
+    "google_genai": (GoogleSurface, more.VertexSurface),
+    "google_embeddings": (more.ContentEmbeddingsSurface,),
+    "google_interactions": (InteractionsSurface,),
+    "bedrock_converse": (BedrockSurface,),
+    "bedrock_invoke": (more.InvokeSurface,),
+    "bedrock_agent": (more.AgentSurface,),
 }
 """By folder: the surfaces that speak this format, the plain one first."""
 
@@ -110,18 +76,8 @@ HOSTS: Final = {
     "openai": "http://api.openai.com/v1",
     "anthropic": "http://api.anthropic.com",
     "google.genai": "http://generativelanguage.googleapis.com",
+    "botocore": "http://bedrock-runtime.us-east-1.amazonaws.com",
 }
-
-
-def connect(surface: Surface, server: Loopback, base_url: str) -> Any:
-    """A client whose requests to ``base_url`` go through the server, as a proxy."""
-    if isinstance(surface, GoogleSurface):
-        proxied = {"verify": False, "proxy": server.url}
-        http = {"base_url": base_url, "client_args": proxied, "async_client_args": proxied}
-        return surface.client(server, http_options=http)
-    sdk: Any = import_module(surface.sdk)
-    http = (sdk.DefaultAsyncHttpxClient if surface.is_async else sdk.DefaultHttpxClient)(verify=False, proxy=server.url)
-    return surface.client(server, base_url=base_url, http_client=http)
 
 
 # --- the ways to call ------------------------------------------------------------------------------------------------
@@ -131,7 +87,12 @@ Way = Callable[[Surface, Any, dict[str, Any]], Coroutine[Any, Any, None]]
 
 async def create_stream(surface: Surface, client: Any, arguments: dict[str, Any]) -> None:
     """``create(stream=True)``, read in a loop."""
-    await surface.take(await surface.open(client, **arguments))
+    stream = await surface.open(client, **arguments)
+    try:
+        await surface.take(stream)
+    finally:
+        if isinstance(surface, BedrockSurface):  # else aiobotocore leaves the socket open
+            await surface.close(stream)
 
 
 async def parse_stream(surface: Surface, client: Any, arguments: dict[str, Any]) -> None:
@@ -221,18 +182,45 @@ class Case:
     def ways(self) -> dict[str, Way]:
         """How it can be called."""
         ways = STREAMED if self.is_streamed else WHOLE
-        names = self.asked.get("ways") or (["create"] if issubclass(self.surface, GoogleSurface) else ways)
+        plain = issubclass(self.surface, GoogleSurface | BedrockSurface)
+        names = self.asked.get("ways") or (["create"] if plain else ways)
         return {name: ways[name] for name in names}
+
+    @property
+    def data(self) -> bytes:
+        """The body, as it is sent."""
+        data = self.body.read_bytes()
+        return b"".join(map(self._frame, data.splitlines())) if self.body.suffix == ".jsonl" else data
+
+    def _frame(self, line: bytes) -> bytes:
+        """One event of Amazon's."""
+        said = json.loads(line)
+        if kind := said.get(":exception"):
+            return exception(kind, said["message"])
+        if self.format == "bedrock_invoke":
+            return chunk(said)
+        ((kind, payload),) = said.items()
+        return event(kind, payload)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of the answer."""
+        default = EVENT_STREAM if self.body.suffix == ".jsonl" else {}
+        return {**default, **self.asked.get("headers", {})}
+
+    @property
+    def status(self) -> int:
+        """Of the answer."""
+        return self.asked.get("status", 200)
 
     @property
     def reply(self) -> Reply:
         """What the server sends."""
-        data = self.body.read_bytes()
-        status, headers = self.asked.get("status", 200), self.asked.get("headers", {})
+        data = self.data
         if not self.is_streamed:
-            return Reply(status, headers, data)
+            return Reply(self.status, self.headers, data)
         pieces: list[Piece] = [data[at : at + SLICE] for at in range(0, len(data), SLICE)]
-        return Reply(status, headers, [*pieces, 0.02, CUT] if self.asked.get("ends") == "cut" else pieces)
+        return Reply(self.status, self.headers, [*pieces, 0.02, CUT] if self.asked.get("ends") == "cut" else pieces)
 
 
 def load() -> Iterator[Case]:
@@ -241,7 +229,9 @@ def load() -> Iterator[Case]:
         if body.suffix in BODIES and "." not in body.stem:
             request = body.with_suffix(".request.json")
             asked: dict[str, Any] = json.loads(request.read_text()) if request.exists() else {}
-            if all(major(sdk) >= int(needed) for sdk, needed in asked.get("needs", {}).items()):
+            old = any(major(sdk) < needed for sdk, needed in asked.get("needs", {}).items())
+            new = any(major(sdk) > last for sdk, last in asked.get("until", {}).items())
+            if not (old or new):
                 yield Case(body, asked)
 
 

@@ -11,9 +11,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 import streamspan
 
-from conformance import CASES, Case, connect, differ, overlay, tell
+from conformance import CASES, Case, differ, overlay, tell
 from conftest import Recorder
 from loopback import Loopback, Reply
+from wire_surfaces import connect
 
 PLAYED = [
     pytest.param(case, way, is_async, id=f"{case.format}-{case.name}-{way}-{'async' if is_async else 'sync'}")
