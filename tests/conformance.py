@@ -61,7 +61,13 @@ FORMATS: Final[dict[str, tuple[type[Surface], ...]]] = {
     "openai_embeddings": (more.EmbeddingsSurface,),
     "openai_images": (more.ImagesSurface,),
     "openai_audio": (more.TranscriptionsSurface, more.SpeechSurface),
-    "anthropic_messages": (AnthropicSurface, more.BetaMessagesSurface),
+    "anthropic_messages": (
+        AnthropicSurface,
+        more.BetaMessagesSurface,
+        more.ClaudeOnBedrockSurface,
+        more.ClaudeOnVertexSurface,
+        more.ClaudeOnFoundrySurface,
+    ),
     "anthropic_completions": (more.TextCompletionsSurface,),
     "google_genai": (GoogleSurface, more.VertexSurface),
     "google_embeddings": (more.ContentEmbeddingsSurface,),
@@ -123,8 +129,26 @@ async def read_whole(surface: Surface, client: Any, arguments: dict[str, Any]) -
         await surface.take(response.iter_bytes())
 
 
-STREAMED: Final[dict[str, Way]] = {"create": create_stream, "raw": parse_stream, "lines": read_lines}
-WHOLE: Final[dict[str, Way]] = {"create": create_whole, "raw": parse_whole, "lines": read_whole}
+async def use_helper(surface: Surface, client: Any, arguments: dict[str, Any]) -> None:
+    """``stream()``, read in a loop."""
+    resource, plain = surface.call(client)
+    async with surface.within(resource.stream(**{**plain, **arguments})) as stream:
+        await surface.take(stream)
+
+
+async def use_parse(surface: Surface, client: Any, arguments: dict[str, Any]) -> None:
+    """``parse()``."""
+    resource, plain = surface.call(client)
+    parsed = resource.parse(**{**plain, **arguments})
+    if surface.is_async:
+        await parsed
+
+
+STREAMED: Final[dict[str, Way]] = {"create": create_stream, "raw": parse_stream, "lines": read_lines, "stream": use_helper}
+WHOLE: Final[dict[str, Way]] = {"create": create_whole, "raw": parse_whole, "lines": read_whole, "parse": use_parse}
+HELPERS: Final = {"stream", "parse"}
+PICKY: Final = {"tools", "functions", "response_format"}
+"""What OpenAI's helpers take in forms of their own only."""
 
 
 # --- the cases -------------------------------------------------------------------------------------------------------
@@ -182,8 +206,11 @@ class Case:
     def ways(self) -> dict[str, Way]:
         """How it can be called."""
         ways = STREAMED if self.is_streamed else WHOLE
-        plain = issubclass(self.surface, GoogleSurface | BedrockSurface)
-        names = self.asked.get("ways") or (["create"] if plain else ways)
+        names = self.asked.get("ways") or ["create"]
+        if "ways" not in self.asked and not issubclass(self.surface, GoogleSurface | BedrockSurface):
+            picky = self.surface.sdk == "openai" and PICKY & {*self.arguments}
+            helped = self.surface.has_helper and not picky
+            names = [name for name in ways if helped or name not in HELPERS]
         return {name: ways[name] for name in names}
 
     @property
@@ -197,7 +224,7 @@ class Case:
         said = json.loads(line)
         if kind := said.get(":exception"):
             return exception(kind, said["message"])
-        if self.format == "bedrock_invoke":
+        if not self.format.startswith("bedrock_") or self.format == "bedrock_invoke":
             return chunk(said)
         ((kind, payload),) = said.items()
         return event(kind, payload)

@@ -4,6 +4,7 @@ import json
 from importlib import import_module
 from typing import Any
 
+import anthropic
 import openai
 
 from loopback import Loopback
@@ -99,6 +100,38 @@ class BetaMessagesSurface(AnthropicSurface):
         return client.beta.messages, arguments
 
 
+class ClaudeOnBedrockSurface(AnthropicSurface):
+    """Anthropic's SDK on Amazon Bedrock."""
+
+    name = "claude_on_bedrock"
+    model = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
+
+    def client(self, server: Loopback, **options: Any) -> Any:
+        kind: Any = anthropic.AsyncAnthropicBedrock if self.is_async else anthropic.AnthropicBedrock
+        return kind(aws_access_key="none", aws_secret_key="none", aws_region="us-east-1", max_retries=0, **options)
+
+
+class ClaudeOnVertexSurface(AnthropicSurface):
+    """Anthropic's SDK on Google's Vertex AI."""
+
+    name = "claude_on_vertex"
+    model = "claude-haiku-4-5@20251001"
+
+    def client(self, server: Loopback, **options: Any) -> Any:
+        kind: Any = anthropic.AsyncAnthropicVertex if self.is_async else anthropic.AnthropicVertex
+        return kind(region="us-east5", project_id="lima-guide", access_token="none", max_retries=0, **options)
+
+
+class ClaudeOnFoundrySurface(AnthropicSurface):
+    """Anthropic's SDK on Microsoft Foundry."""
+
+    name = "claude_on_foundry"
+
+    def client(self, server: Loopback, **options: Any) -> Any:
+        kind: Any = anthropic.AsyncAnthropicFoundry if self.is_async else anthropic.AnthropicFoundry
+        return kind(api_key="none", max_retries=0, **options)
+
+
 class TextCompletionsSurface(AnthropicSurface):
     """Anthropic's text completions, which its SDK had until 1.x."""
 
@@ -175,4 +208,3 @@ def connect(surface: Surface, server: Loopback, base_url: str) -> Any:
     sdk: Any = import_module(surface.sdk)
     http = (sdk.DefaultAsyncHttpxClient if surface.is_async else sdk.DefaultHttpxClient)(verify=False, proxy=server.url)
     return surface.client(server, base_url=base_url, http_client=http)
-
