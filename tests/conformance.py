@@ -307,7 +307,7 @@ def tell_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tell_value(key, value) for key, value in sorted(attributes.items())}
 
 
-EXCEPTION: Final = "<the HTTP library's exception>"
+EXCEPTION: Final = "<a class of exceptions>"
 
 
 def tell_value(key: str, value: Any) -> Any:

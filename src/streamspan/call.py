@@ -105,6 +105,7 @@ class Call:
         "chunks",
         "first_chunk_at",
         "progress",
+        "received",
     )
 
     def __init__(self, telemetry: Telemetry, request: Request, started: Span, started_ns: int) -> None:
@@ -123,6 +124,8 @@ class Call:
         self.accepted = False
         """Whether the provider took the request: what it refuses is not charged for."""
         self._unread = False
+        self.received: Any = None
+        """A whole answer that has come, and that the SDK may still refuse to hand out."""
         self.chunks = 0
         self.first_chunk_at = 0.0
         self._last_at = math.inf
@@ -187,6 +190,9 @@ class Call:
     def stopped(self, error: BaseException) -> None:
         """Sending the request or reading the stream raised ``error``, which goes on to the caller."""
         kind = outcome.classify(error)
+        if self.received is not None:
+            self.accepted = True
+            self._read(self.received, self._into)
         self._end(kind if kind == FAILED else self._unless_over(kind), error=error)
 
     @guard("ending a call")

@@ -51,6 +51,7 @@ def _request(
     sending = begin(package, describe, client, args, kwargs)
     if sending is None:
         return wrapped(*args, **kwargs)
+    _listen(sending.call, args, kwargs)
     return watch(sending.send(wrapped, *args, **kwargs), sending.call)
 
 
@@ -60,7 +61,23 @@ async def _request_async(
     sending = begin(package, describe, client, args, kwargs)
     if sending is None:
         return await wrapped(*args, **kwargs)
+    _listen(sending.call, args, kwargs)
     return watch(await sending.send_async(wrapped, *args, **kwargs), sending.call)
+
+
+@guard("observing a request")
+def _listen(call: Call | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Has ``call`` hear a whole answer before the SDK parses it, as ``parse()`` raises where a model said too little for that."""
+    options = kwargs["options"] if "options" in kwargs else args[1]
+    parse: Any = options.post_parser
+    if call is None or call.streamed or not callable(parse):
+        return
+
+    def hear(response: Any) -> Any:
+        call.received = response
+        return parse(response)
+
+    options.post_parser = hear  # as the SDK itself does
 
 
 def _describe(package: str, name: NameProvider, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
