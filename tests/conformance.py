@@ -251,15 +251,18 @@ class Case:
 
 
 def load() -> Iterator[Case]:
-    """Every case that the installed SDKs can play."""
+    """Every case."""
     for body in sorted(FOLDER.glob("*/*")):
         if body.suffix in BODIES and "." not in body.stem:
             request = body.with_suffix(".request.json")
-            asked: dict[str, Any] = json.loads(request.read_text()) if request.exists() else {}
-            old = any(major(sdk) < needed for sdk, needed in asked.get("needs", {}).items())
-            new = any(major(sdk) > last for sdk, last in asked.get("until", {}).items())
-            if not (old or new):
-                yield Case(body, asked)
+            yield Case(body, json.loads(request.read_text()) if request.exists() else {})
+
+
+def is_playable(case: Case) -> bool:
+    """Whether the installed SDKs can play it."""
+    old = any(major(sdk) < needed for sdk, needed in case.asked.get("needs", {}).items())
+    new = any(major(sdk) > last for sdk, last in case.asked.get("until", {}).items())
+    return not (old or new)
 
 
 @cache
@@ -271,7 +274,8 @@ def major(distribution: str) -> int:
         return -1
 
 
-CASES: Final = list(load())
+ALL: Final = list(load())
+CASES: Final = [case for case in ALL if is_playable(case)]
 
 
 # --- the span, as its file has it -----------------------------------------------------------------------------------

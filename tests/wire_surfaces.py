@@ -135,7 +135,7 @@ class ClaudeOnFoundrySurface(AnthropicSurface):
 class TextCompletionsSurface(AnthropicSurface):
     """Anthropic's text completions, which its SDK had until 1.x."""
 
-    name = "completions"
+    name = "text_completions"
     model = "claude-2.1"
     has_helper = False
 
