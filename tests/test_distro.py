@@ -283,6 +283,7 @@ def test_entry_points() -> None:
             "streamspan-openai": "OpenAIInstrumentor",
             "streamspan-anthropic": "AnthropicInstrumentor",
             "streamspan-google-genai": "GoogleGenAIInstrumentor",
+            "streamspan-bedrock": "BedrockInstrumentor",
         },
         "opentelemetry_environment_variables": {"streamspan": "streamspan.environment_variables"},
     }
@@ -296,6 +297,9 @@ def test_entry_points() -> None:
         ("openai_v2", True),
         ("google_genai", True),
         ("google-generativeai", True),
+        ("bedrock", True),
+        ("botocore", False),  # which observes all of Amazon's services
+        ("streamspan-bedrock", False),
         ("streamspan-openai", False),
         ("httpx", False),
         ("openai_agents", False),

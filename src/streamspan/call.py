@@ -2,20 +2,22 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from streamspan import live, outcome, semconv, span
-from streamspan.answer import Answer, Sink
+from streamspan.answer import MOST_CHOICES, Answer, Sink
+from streamspan.counted import Counted
 from streamspan.errors import guard, report
 from streamspan.listeners.chunk_events import ChunkEvents
 from streamspan.listeners.progress import MOST, Progress
 from streamspan.outcome import ABANDONED, COMPLETED, FAILED, TRUNCATED
-from streamspan.pricing import PriceBook
+from streamspan.pricing import PriceBook, reported
 from streamspan.settings import Settings
+from streamspan.usage import Usage
 from streamspan.wire import Attributes, Prompt, WireFormat
 
 
@@ -26,9 +28,7 @@ class Telemetry:
     tracer: Tracer
     settings: Settings
     prices: PriceBook
-
-
-_MOST_CHOICES = 128  # what OpenAI allows; a request for a million is refused, and its span shall not list a million errors
+    counted: Counted = field(default_factory=Counted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class Request:
     port: int
     body: Mapping[str, Any]
     streamed: bool
+    more: Attributes = field(default_factory=dict[str, Any])
+    """What else is known of it, under its semconv names, that the body does not say."""
 
     @property
     def model(self) -> str | None:
@@ -51,11 +53,11 @@ class Request:
 
     @property
     def choices(self) -> int:
-        """How many answers are asked for: none where the model says nothing."""
-        if not self.wire.generates:
+        """How many answers are asked for whose end has a reason: none where the model says nothing."""
+        if not (self.wire.generates and self.wire.gives_reasons) or self.wire.opaque:
             return 0
         count = self.body.get(self.wire.choices_key)
-        return count if isinstance(count, int) and 0 < count <= _MOST_CHOICES else 1
+        return count if isinstance(count, int) and 0 < count <= MOST_CHOICES else 1
 
 
 def start(telemetry: Telemetry, request: Request, at: int) -> Span:
@@ -71,11 +73,13 @@ def start(telemetry: Telemetry, request: Request, at: int) -> Span:
         semconv.PROVIDER_NAME: request.provider,
         semconv.SERVER_ADDRESS: request.address,
         semconv.SERVER_PORT: request.port,
+        **request.more,
         **request.wire.request(request.body),
     }
     if request.streamed:
         attributes[semconv.REQUEST_STREAM] = True
-    name = f"{request.wire.operation} {request.model}" if request.model else request.wire.operation
+    subject = request.body.get(request.wire.subject)
+    name = f"{request.wire.operation} {subject}" if subject and isinstance(subject, str) else request.wire.operation
     return telemetry.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes, start_time=at)
 
 
@@ -94,12 +98,14 @@ class Call:
         "_started",
         "_started_ns",
         "_telemetry",
+        "_unread",
         "accepted",
         "answer",
         "chunk_events",
         "chunks",
         "first_chunk_at",
         "progress",
+        "received",
     )
 
     def __init__(self, telemetry: Telemetry, request: Request, started: Span, started_ns: int) -> None:
@@ -117,6 +123,9 @@ class Call:
         self.progress = Progress()
         self.accepted = False
         """Whether the provider took the request: what it refuses is not charged for."""
+        self._unread = False
+        self.received: Any = None
+        """A whole answer that has come, and that the SDK may still refuse to hand out."""
         self.chunks = 0
         self.first_chunk_at = 0.0
         self._last_at = math.inf
@@ -163,14 +172,14 @@ class Call:
     @guard("ending a call")
     def passed(self) -> None:
         """The whole response passed, but in a form that we cannot read: nothing is known of its tokens."""
-        self.accepted = False
+        self._unread = True
         self._end(COMPLETED)
 
     @guard("ending a call")
     def exhausted(self) -> None:
         """The server ended the stream."""
         self.accepted = True
-        self._end(self._unless_over(TRUNCATED))
+        self._end(self._unless_over(COMPLETED if self._request.wire.opaque else TRUNCATED))
 
     @guard("ending a call")
     def closed(self) -> None:
@@ -181,6 +190,9 @@ class Call:
     def stopped(self, error: BaseException) -> None:
         """Sending the request or reading the stream raised ``error``, which goes on to the caller."""
         kind = outcome.classify(error)
+        if self.received is not None:
+            self.accepted = True
+            self._read(self.received, self._into)
         self._end(kind if kind == FAILED else self._unless_over(kind), error=error)
 
     @guard("ending a call")
@@ -196,7 +208,8 @@ class Call:
         """``kind``, unless the answer says itself how it ended."""
         if self.answer.failure:
             return FAILED
-        by_reason = not self._request.wire.ends_with_event and self.answer.finished(self._request.choices)
+        wire = self._request.wire
+        by_reason = not (wire.ends_with_event or wire.opaque) and self.answer.finished(self._request.choices)
         return COMPLETED if self.answer.terminal or by_reason else kind
 
     # --- the end ---
@@ -234,15 +247,41 @@ class Call:
         if settings.capture_content:
             preview_chars = span.text_limit(self._span, settings.stream_preview_chars)
             attributes |= span.content_attributes(answer, self._request.choices, preview_chars)
-        generates = self._request.wire.generates
-        usage, estimated = answer.reported, list[str]()
-        if self.accepted:
-            estimated = span.complete_usage(answer, self._estimate_prompt, generates=generates)
-        attributes |= span.usage_attributes(usage, estimated)
-        if usage.total_input_tokens is not None and (usage.output_tokens is not None or not generates):
-            price = self._telemetry.prices.price(self._request.provider, (answer.model, self._request.model), usage)
-            attributes |= span.cost_attributes(price)
-        return attributes
+        return attributes | self._charges()
+
+    def _charges(self) -> Attributes:
+        """Usage and cost; or, of an answer that is paid for on another span, why they are not on this one."""
+        if self.accepted and (omitted := self._omits_usage()):
+            self.answer.reported, self.answer.charged = Usage(), None
+            return {semconv.USAGE_OMITTED: omitted}
+        wire, usage, estimated = self._request.wire, self.answer.reported, list[str]()
+        if self.accepted and wire.estimates and not wire.opaque and not self._unread:
+            estimated = span.complete_usage(self.answer, self._estimate_prompt, generates=wire.generates)
+        attributes = span.usage_attributes(usage, estimated)
+        if self.answer.charged is not None:
+            return attributes | span.cost_attributes(reported(self.answer.charged))
+        if usage.total_input_tokens is not None and (usage.output_tokens is not None or not wire.generates):
+            models = (self.answer.model, self._request.model)
+            return attributes | span.cost_attributes(self._telemetry.prices.price(self._request.provider, models, usage))
+        return attributes | span.cost_attributes(None) if self.accepted and not wire.estimates else attributes
+
+    def _omits_usage(self) -> str | None:
+        """Why the usage of an accepted call is not on its span, if it is not.
+
+        Each answer is charged on one span. That is the span of the request that made it, unless the provider makes it in the
+        background: then it is the first span in this process that sees its usage. Before that there is nothing to estimate, as
+        the answer goes on.
+
+        Returns:
+            ``counted`` if another span has the usage, ``unreported`` if one will have it, or could; ``None`` if this one has.
+        """
+        answer, fetches = self.answer, self._request.wire.fetches
+        if not (answer.in_background or fetches):
+            return None
+        if answer.reported == Usage():
+            return "unreported"
+        first = answer.in_background and self._telemetry.counted.claim(answer.response_id)
+        return None if first else "counted"
 
     def _estimate_prompt(self) -> int:
         return span.estimate_prompt(self._prompt or self._request.wire.prompt(self._request.body))

@@ -37,6 +37,7 @@ _RIVALS = frozenset(
         "google-genai",
         "google_generativeai",
         "google-generativeai",
+        "bedrock",
     }
 )
 """The names under which other vendors register; they share them."""
