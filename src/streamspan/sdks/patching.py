@@ -1,7 +1,7 @@
 """Putting wrappers on an SDK's functions, now or when the application imports it, and taking them off again."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -52,9 +52,9 @@ def unpatch(target: Target) -> None:
     """Puts the SDK's own functions back; streams that run are still observed to their end."""
     _active.pop(target.package, None)
     if module := sys.modules.get(target.module):
-        for path in target.wrappers:
+        for path, wrapper in target.wrappers.items():
             owner, name = _resolve(module, path)
-            if isinstance(owner.__dict__.get(name), wrapt.FunctionWrapper):
+            if _is_by(wrapper, owner.__dict__.get(name)):  # under somebody else's it stays, and passes every call on
                 unwrap(owner, name)
 
 
@@ -68,8 +68,30 @@ def _wrap(target: Target) -> None:
     module: Any = sys.modules[target.module]
     for path, wrapper in target.wrappers.items():
         owner, name = _resolve(module, path)
-        if name in owner.__dict__ and not isinstance(owner.__dict__[name], wrapt.FunctionWrapper):
+        if (function := owner.__dict__.get(name)) and not any(_is_by(wrapper, layer) for layer in _layers(function)):
             wrapt.wrap_function_wrapper(module, path, wrapper)
+            _slip_under_others(owner, name, function)
+
+
+def _is_by(wrapper: Wrapper, function: Any) -> bool:
+    return isinstance(function, wrapt.FunctionWrapper) and getattr(function, "_self_wrapper", None) is wrapper  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _layers(function: Any) -> Iterator[Any]:
+    """The wrappers around a function, others' among them, from the outermost on."""
+    while isinstance(function, wrapt.FunctionWrapper):
+        yield function
+        function = getattr(function, "__wrapped__", None)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _slip_under_others(owner: Any, name: str, function: Any) -> None:
+    """Has the wrappers that others put on subclasses call ours: they were made over the function as it was without us."""
+    for subclass in owner.__subclasses__() if isinstance(owner, type) else ():
+        for layer in _layers(subclass.__dict__.get(name)):
+            if layer.__wrapped__ is function:
+                layer.__wrapped__ = owner.__dict__[name]
+                break
+        _slip_under_others(subclass, name, function)
 
 
 def _resolve(module: Any, path: str) -> tuple[Any, str]:
