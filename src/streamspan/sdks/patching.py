@@ -25,6 +25,8 @@ class Target:
     module: str
     wrappers: Mapping[str, Wrapper]
     """By path in the module, such as ``Client.request``; what a version of the SDK lacks is left out."""
+    prepare: Callable[[], None] | None = None
+    """Called when the module is patched, before the SDK sends anything."""
 
 
 _active: dict[str, Telemetry] = {}
@@ -65,6 +67,8 @@ def _wrap_on_import(target: Target) -> None:
 
 
 def _wrap(target: Target) -> None:
+    if target.prepare is not None:
+        target.prepare()
     module: Any = sys.modules[target.module]
     for path, wrapper in target.wrappers.items():
         owner, name = _resolve(module, path)
