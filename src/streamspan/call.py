@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -44,6 +44,8 @@ class Request:
     port: int
     body: Mapping[str, Any]
     streamed: bool
+    more: Attributes = field(default_factory=dict[str, Any])
+    """What else is known of it, under its semconv names, that the body does not say."""
 
     @property
     def model(self) -> str | None:
@@ -75,6 +77,7 @@ def start(telemetry: Telemetry, request: Request, at: int) -> Span:
         semconv.PROVIDER_NAME: request.provider,
         semconv.SERVER_ADDRESS: request.address,
         semconv.SERVER_PORT: request.port,
+        **request.more,
         **request.wire.request(request.body),
     }
     if request.streamed:

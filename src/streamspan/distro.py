@@ -1,7 +1,7 @@
 """What ``opentelemetry-instrument`` loads: defaults for the pipeline, and which instrumentors run beside ours."""
 
 import os
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -16,6 +16,7 @@ from opentelemetry.sdk.environment_variables import (
 
 from streamspan import rivals
 from streamspan.errors import logger
+from streamspan.sdks import botocore
 from streamspan.version import __version__
 
 DEFAULTS = {
@@ -54,7 +55,8 @@ class StreamspanDistro(BaseDistro):
             return
         super().load_instrumentor(entry_point, **kwargs)  # pyright: ignore[reportUnknownMemberType]
         if entry_point.module == rivals.BOTOCORE and "botocore" in self.observed:
-            rivals.silence_botocore()
+            for service in botocore.SERVICES:
+                rivals.silence_botocore(service, partial(botocore.is_observed, service))
 
 
 class StreamspanConfigurator(_OTelSDKConfigurator):

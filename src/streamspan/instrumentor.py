@@ -11,7 +11,7 @@ from streamspan import live, rivals, semconv
 from streamspan.call import Telemetry
 from streamspan.errors import logger
 from streamspan.pricing import PriceBook
-from streamspan.sdks import anthropic, google_genai, openai
+from streamspan.sdks import anthropic, botocore, google_genai, openai
 from streamspan.sdks.patching import Target, patch, unpatch
 from streamspan.settings import Settings
 from streamspan.version import __version__
@@ -72,7 +72,19 @@ class GoogleGenAIInstrumentor(SdkInstrumentor):
     _requires = "google-genai >= 1.75"
 
 
-INSTRUMENTORS: tuple[type[SdkInstrumentor], ...] = (OpenAIInstrumentor, AnthropicInstrumentor, GoogleGenAIInstrumentor)
+class BedrockInstrumentor(SdkInstrumentor):
+    """Instruments Amazon Bedrock's clients of ``botocore``, which is boto3's, and of ``aiobotocore``, which is aioboto3's."""
+
+    _targets = botocore.TARGETS
+    _requires = "botocore >= 1.40.46"  # all four packages have it
+
+
+INSTRUMENTORS: tuple[type[SdkInstrumentor], ...] = (
+    OpenAIInstrumentor,
+    AnthropicInstrumentor,
+    GoogleGenAIInstrumentor,
+    BedrockInstrumentor,
+)
 
 
 def instrument(*, tracer_provider: TracerProvider | None = None, **settings: Any) -> None:

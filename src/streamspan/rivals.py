@@ -95,28 +95,27 @@ def _warn(root: str) -> None:
 
 # --- contrib's spans of Bedrock's models -----------------------------------------------------------------------------
 
-_MODEL_CALLS = frozenset({"Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream"})
 _REGISTRIES = ("_BOTOCORE_EXTENSIONS", "_AIOBOTOCORE_EXTENSIONS", "_KNOWN_EXTENSIONS")  # the last one until 0.65b0
 _silenced = False
 
 
-def silence_botocore() -> None:
-    """Has contrib's botocore instrumentor, once it is imported, make no span for the model calls of Bedrock; all else stays."""
+def silence_botocore(service: str, is_observed: Callable[[str], bool]) -> None:
+    """Has contrib's botocore instrumentor, once it is imported, make no span for some operations of a service; all else stays."""
     global _silenced  # noqa: PLW0603
     extensions = sys.modules[f"{BOTOCORE}.extensions"]
     base: Any = sys.modules[f"{BOTOCORE}.extensions.types"]._AwsSdkExtension
     for registry in filter(None, (getattr(extensions, name, None) for name in _REGISTRIES)):
-        registry["bedrock-runtime"] = _quieter(registry.get("bedrock-runtime", lambda: base))
+        registry[service] = _quieter(registry.get(service, lambda: base), is_observed)
         _silenced = True
 
 
-def _quieter(load: Callable[[], type[Any]]) -> Callable[[], type[Any]]:
+def _quieter(load: Callable[[], type[Any]], is_observed: Callable[[str], bool]) -> Callable[[], type[Any]]:
     @cache
     def load_quieter() -> type[Any]:
         extension = load()
 
         def should_trace_service_call(self: Any) -> bool:
-            return self._call_context.operation not in _MODEL_CALLS and extension.should_trace_service_call(self)
+            return not is_observed(self._call_context.operation) and extension.should_trace_service_call(self)
 
         return type("Quieter", (extension,), {"should_trace_service_call": should_trace_service_call})
 

@@ -2,6 +2,7 @@
 
 from streamspan.providers import (
     anthropic_messages,
+    bedrock_converse,
     google_genai,
     openai_chat,
     openai_completions,
@@ -17,6 +18,7 @@ FORMATS: tuple[WireFormat, ...] = (
     openai_embeddings.FORMAT,
     anthropic_messages.FORMAT,
     google_genai.FORMAT,
+    bedrock_converse.FORMAT,
 )
 
 

@@ -29,8 +29,8 @@ def name_provider(client: Any, host: str) -> str:
 def load_httpx2() -> None:
     """Imports httpx2 here and now where openai 2 would find it half imported.
 
-    While it sends, openai 2 looks for it in ``sys.modules``, and genai-prices imports it in a thread of ours: a call in that moment
-    would fail with "partially initialized module 'httpx2'".
+    While it sends, openai 2 looks for it in ``sys.modules``, and genai-prices imports it in a thread of ours: a call in that
+    moment would fail with "partially initialized module 'httpx2'".
     """
     if "openai._httpx2" in sys.modules:
         with suppress(ImportError):
