@@ -45,11 +45,11 @@ class StreamspanDistro(BaseDistro):
         return frozenset(package for point in ours if point.name not in rivals.disabled() for package in point.load().packages())
 
     def is_rival(self, entry_point: EntryPoint) -> bool:
-        """Whether this is another vendor's instrumentor for an SDK that streamspan observes."""
-        return not self.observed.isdisjoint(rivals.packages_of(entry_point.module))
+        """Whether this is another vendor's instrumentor for calls that streamspan observes."""
+        return rivals.is_rival(entry_point.module, self.observed)
 
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Loads one instrumentor, unless it is another one for an SDK that streamspan observes."""
+        """Loads one instrumentor, unless it is another one for calls that streamspan observes."""
         if self.is_rival(entry_point):
             logger.info("%s (%s) is left out: streamspan observes these calls", entry_point.name, entry_point.value)
             return

@@ -31,7 +31,7 @@ _PACKAGES = {
 }
 """What an instrumentor's module is called, and the packages that it instruments."""
 _FRAMEWORKS = frozenset({"opentelemetry.instrumentation.langchain", "openinference.instrumentation.langchain"})
-"""Instrumentors of frameworks that make a span of their own per model call, which cannot be found from where the call is sent."""
+"""Instrumentors of frameworks whose span of a model call is not current while the call is sent, so that it cannot be shared."""
 _UNKNOWN = frozenset[str]()
 
 _looked: set[str] = set()
@@ -41,6 +41,11 @@ def packages_of(module: str) -> frozenset[str]:
     """The packages that another vendor's instrumentor in ``module`` instruments, as far as streamspan may observe them."""
     match = _MODULE.match(module)
     return _PACKAGES.get(match["sdk"], _UNKNOWN) if match else _UNKNOWN
+
+
+def is_rival(module: str, observed: frozenset[str]) -> bool:
+    """Whether another vendor's instrumentor in ``module`` gives a second span to calls of the packages that are ``observed``."""
+    return not observed.isdisjoint(packages_of(module)) or (module in _FRAMEWORKS and bool(observed))
 
 
 def disabled() -> frozenset[str]:
@@ -78,7 +83,7 @@ def _active(root: type[BaseInstrumentor]) -> Iterator[type[BaseInstrumentor]]:
 def _observes(module: str, package: str) -> bool:
     if module == BOTOCORE:
         return package == "botocore" and not _silenced
-    return package in packages_of(module) or module in _FRAMEWORKS
+    return is_rival(module, frozenset({package}))
 
 
 def _warn(root: str) -> None:

@@ -24,7 +24,8 @@ def span_above(*, generates: bool) -> Span | None:
     attributes: Mapping[str, Any] | None = getattr(span, "attributes", None)
     if not attributes or not span.is_recording():
         return None
-    kind = attributes.get(semconv.OPERATION_NAME) or attributes.get(semconv.OPENINFERENCE_SPAN_KIND)
+    later: Mapping[str, Any] = getattr(span, "_self_important_attributes", {})  # what OpenInference writes when it ends
+    kind = attributes.get(semconv.OPERATION_NAME) or {**later, **attributes}.get(semconv.OPENINFERENCE_SPAN_KIND)
     return span if kind in (_GENERATING if generates else _EMBEDDING) else None
 
 
