@@ -1,22 +1,25 @@
 """Other vendors' instrumentors beside streamspan: which there are, and a provider that answers every SDK."""
 
-import asyncio
+import gc
 import json
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import anthropic
 import openai
+import pytest
 from google import genai
 
+from opentelemetry.sdk.trace import ReadableSpan
+
 import streamspan
-from streamspan import rivals
+from streamspan import live, rivals
 
 from conftest import Recorder
+from eventstream import EVENT_STREAM, converse_events
 from loopback import (
     Loopback,
     Reply,
@@ -40,6 +43,8 @@ USAGE = ("gen_ai.usage.input_tokens", "llm.token_count.prompt")
 def answer(request: Request) -> Reply:
     """Says "Hello", streamed if asked for, in the format of each provider; "{}" where something else is asked."""
     streamed = "stream" in request.path or json.loads(request.body or b"{}").get("stream")
+    if request.path.endswith("/converse-stream"):
+        return Reply(headers=EVENT_STREAM, body=converse_events(["Hel", "lo"]))
     for mark, stream, whole in (
         ("/chat/completions", openai_chunks(["Hel", "lo"], usage=openai_usage()), openai_whole("Hello")),
         ("/responses", responses_events(["Hel", "lo"]), responses_whole("Hello")),
@@ -90,13 +95,14 @@ def call_google(url: str, *, streamed: bool) -> str:
 
 
 def call_bedrock(url: str, *, streamed: bool) -> str:
-    """One Converse, whole; what it said."""
-    assert not streamed
+    """One Converse; what it said."""
     client = import_module("boto3").client("bedrock-runtime", endpoint_url=url)
     messages = [{"role": "user", "content": [{"text": "Hi"}]}]
-    response = client.converse(modelId="amazon.nova-lite-v1:0", messages=messages)
+    response = (client.converse_stream if streamed else client.converse)(modelId="amazon.nova-lite-v1:0", messages=messages)
     client.close()
-    return response["output"]["message"]["content"][0]["text"]
+    if not streamed:
+        return response["output"]["message"]["content"][0]["text"]
+    return "".join(event["contentBlockDelta"]["delta"]["text"] for event in response["stream"] if "contentBlockDelta" in event)
 
 
 class Vendor(NamedTuple):
@@ -118,7 +124,7 @@ class Vendor(NamedTuple):
         return getattr(import_module(module), name)()
 
 
-def check(vendor: Vendor, recorder: Recorder, logged: list[str], *, ours_first: bool, streamed: bool) -> None:
+def check(vendor: Vendor, recorder: Recorder, log: pytest.LogCaptureFixture, *, ours_first: bool, streamed: bool) -> None:
     """Both are on: it is said once, the caller gets what it gets, and one span has it all if theirs can be shared."""
     rivals._looked.clear()
     theirs = vendor.instrumentor()
@@ -136,20 +142,30 @@ def check(vendor: Vendor, recorder: Recorder, logged: list[str], *, ours_first: 
         theirs.uninstrument()
 
     assert said == ["Hello", "Hello"]
-    assert [vendor.root in line for line in logged] == [True]
-    assert "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=" in logged[0]
-    shared = vendor.shares[streamed]
-    spans = recorder.spans_in_any_order(2 if shared else 4)
-    usage = [[key for key in USAGE if key in (span.attributes or {})] for span in spans]
-    outcomes = [(span.attributes or {}).get("streamspan.outcome") for span in spans]
-    assert outcomes.count("completed") == 2
-    assert len([keys for keys in usage if keys]) == len(spans)
+    logged = [record.getMessage() for record in log.records if record.name == "streamspan"]
+    assert [vendor.root in line and "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=" in line for line in logged] == [True]
+    spans = ended(recorder, 2 if vendor.shares[streamed] else 4)
+    assert [outcome(span) for span in spans].count("completed") == 2
+    assert all(carries_usage(span) for span in spans)
 
 
-@contextmanager
-def suppressed_cost_map() -> Iterator[None]:
-    """Has LiteLLM use the prices that it brings."""
-    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-    yield
-    asyncio.set_event_loop(None)
-    sys.modules.pop("litellm", None)
+def ended(recorder: Recorder, count: int) -> list[ReadableSpan]:
+    """The spans that have ended; there must be ``count``, and none may be open."""
+    gc.collect()
+    live.settle()
+    deadline = time.monotonic() + 5
+    while len(recorder.ended) < count and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert sorted(recorder.started) == sorted(span.name for span in recorder.ended)
+    assert len(recorder.ended) == count, [span.name for span in recorder.ended]
+    return recorder.ended
+
+
+def outcome(span: ReadableSpan) -> Any:
+    """How the call ended, if streamspan wrote on the span."""
+    return (span.attributes or {}).get("streamspan.outcome")
+
+
+def carries_usage(span: ReadableSpan) -> bool:
+    """Whether the span says how many tokens went in."""
+    return not set(USAGE).isdisjoint(span.attributes or {})

@@ -283,6 +283,7 @@ def test_entry_points() -> None:
             "streamspan-openai": "OpenAIInstrumentor",
             "streamspan-anthropic": "AnthropicInstrumentor",
             "streamspan-google-genai": "GoogleGenAIInstrumentor",
+            "streamspan-bedrock": "BedrockInstrumentor",
         },
         "opentelemetry_environment_variables": {"streamspan": "streamspan.environment_variables"},
     }
@@ -299,6 +300,9 @@ def test_entry_points() -> None:
         ("opentelemetry.instrumentation.anthropic:AnthropicInstrumentor", True),
         ("opentelemetry.instrumentation.google_genai:GoogleGenAiSdkInstrumentor", True),
         ("opentelemetry.instrumentation.google_generativeai:GoogleGenerativeAiInstrumentor", True),
+        ("opentelemetry.instrumentation.bedrock:BedrockInstrumentor", True),
+        ("openinference.instrumentation.langchain:LangChainInstrumentor", True),  # its spans cannot be shared
+        ("opentelemetry.instrumentation.genai.langchain:LangChainInstrumentor", False),
         ("streamspan.instrumentor:OpenAIInstrumentor", False),
         ("opentelemetry.instrumentation.openai_agents:OpenAIAgentsInstrumentor", False),
         ("opentelemetry.instrumentation.vertexai:VertexAIInstrumentor", False),

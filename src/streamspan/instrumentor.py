@@ -76,7 +76,7 @@ class BedrockInstrumentor(SdkInstrumentor):
     """Instruments Amazon Bedrock's clients of ``botocore``, which is boto3's, and of ``aiobotocore``, which is aioboto3's."""
 
     _targets = botocore.TARGETS
-    _requires = "botocore >= 1.40.46"  # all four packages have it
+    _requires = "botocore >= 1.40.61"  # all four packages have it
 
 
 INSTRUMENTORS: tuple[type[SdkInstrumentor], ...] = (

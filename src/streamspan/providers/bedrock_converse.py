@@ -18,7 +18,7 @@ def read(event: Any, into: Sink) -> None:
         text = event["contentBlockDelta"]["delta"]["text"]
     except (KeyError, TypeError):
         text = None
-    if text:
+    if type(text) is str:
         into.text(0, text)
         return
     for name, value in fields(event).items():
@@ -42,8 +42,8 @@ def _read_start(event: Any, into: Sink) -> None:
 def _read_delta(event: Any, into: Sink) -> None:
     delta = fields(fields(event).get("delta"))
     if use := fields(delta.get("toolUse")):
-        into.tool_call(0, _place(event), None, use.get("input") or "")
-    elif thought := fields(delta.get("reasoningContent")).get("text"):
+        into.tool_call(0, _place(event), None, _string(use.get("input")))
+    elif thought := _string(fields(delta.get("reasoningContent")).get("text")):
         into.reasoning(0, thought)
     # else a signature, a citation or a piece of an image: nothing that the model says
 
@@ -76,16 +76,20 @@ def _read_output(output: Any, into: Sink) -> None:
 
 
 def _read_block(index: int, block: dict[str, Any], into: Sink) -> None:
-    if text := block.get("text"):
+    if text := _string(block.get("text")):
         into.text(0, text)
     elif use := fields(block.get("toolUse")):
         into.tool_call(0, index, use.get("name"), dump_json(use.get("input") or {}), use.get("toolUseId"))
-    elif thought := fields(fields(block.get("reasoningContent")).get("reasoningText")).get("text"):
+    elif thought := _string(fields(fields(block.get("reasoningContent")).get("reasoningText")).get("text")):
         into.reasoning(0, thought)
     elif cited := fields(block.get("citationsContent")):
         into.text(0, _join(cited.get("content")))
     else:
         _read_other(block, into)
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _read_other(block: dict[str, Any], into: Sink) -> None:

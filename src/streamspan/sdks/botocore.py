@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from streamspan import live, providers, semconv
 from streamspan.call import Call, Request
 from streamspan.errors import guard
+from streamspan.sdks.botocore_bodies import tap_body
 from streamspan.sdks.botocore_streams import tap_events
 from streamspan.sdks.patching import Target
 from streamspan.sdks.sending import Sending, begin
@@ -111,16 +112,42 @@ def _watch(result: Any, call: Call | None) -> Any:
 
 @guard("observing a response")
 def _observe(result: Any, call: Call) -> bool:
+    """Whether the result is of a kind that can be observed."""
     call.accepted = True
-    call.answer.identity(result.get("ResponseMetadata", {}).get("RequestId"), None)
-    if not call.streamed:
-        call.answered(result)
-        return True
+    received = dict[str, Any](result.get("ResponseMetadata") or {})
+    call.answer.identity(received.get("RequestId"), None)
+    if call.streamed:
+        return _observe_stream(result, call)
+    if hasattr(result.get("body"), "read"):
+        return _observe_body(result["body"], received.get("HTTPHeaders") or {}, call)
+    call.answered(result)
+    return True
+
+
+def _observe_stream(result: Any, call: Call) -> bool:
     live.watch()
-    streams = [value for value in result.values() if hasattr(value, "_event_generator")]
-    for stream in streams:
+    stream = next((value for value in result.values() if hasattr(value, "_event_generator")), None)
+    if stream is not None:
         tap_events(stream, call)
-    return bool(streams)
+    return stream is not None
+
+
+def _observe_body(body: Any, headers: Mapping[str, str], call: Call) -> bool:
+    """The tokens stand in the headers; formats read them as they stand at the end of a stream."""
+    live.watch()
+    counts = {name: int(headers[header]) for header, name in _COUNTS.items() if headers.get(header, "").isdecimal()}
+    if counts:
+        call.feed({_METRICS: counts})
+    return tap_body(body, headers, call)
+
+
+_METRICS = "amazon-bedrock-invocationMetrics"
+_COUNTS = {
+    "x-amzn-bedrock-input-token-count": "inputTokenCount",
+    "x-amzn-bedrock-output-token-count": "outputTokenCount",
+    "x-amzn-bedrock-cache-read-input-token-count": "cacheReadInputTokenCount",
+    "x-amzn-bedrock-cache-write-input-token-count": "cacheWriteInputTokenCount",
+}
 
 
 TARGETS = (
