@@ -70,7 +70,7 @@ def look(package: str) -> None:
     for kind in _active(BaseInstrumentor):
         match = _MODULE.match(kind.__module__)
         if match and _observes(match["root"], package) and once("rival", match["root"]):
-            _warn(match["root"])
+            _warn(match["root"], kind.__name__)
 
 
 def _active(root: type[BaseInstrumentor]) -> Iterator[type[BaseInstrumentor]]:
@@ -86,8 +86,9 @@ def _observes(module: str, package: str) -> bool:
     return is_rival(module, frozenset({package}))
 
 
-def _warn(root: str) -> None:
-    name = next((point.name for point in entry_points(group=GROUP) if point.module == root), None)
+def _warn(root: str, kind: str) -> None:
+    points = [point for point in entry_points(group=GROUP) if point.module == root]
+    name = next((point.name for point in sorted(points, key=lambda point: point.attr != kind)), None)
     variable = f"set {OTEL_PYTHON_DISABLED_INSTRUMENTATIONS}={name} or " if name else ""
     logger.warning(
         "%s observes the same model calls as streamspan, so their tokens may be counted twice. To leave it out, %sdo not call "

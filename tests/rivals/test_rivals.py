@@ -5,6 +5,8 @@ import pytest
 from conftest import Recorder
 from others import Vendor, call_anthropic, call_bedrock, call_google, call_openai, check
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # they warn of what they import
+
 VENDORS = [
     Vendor("opentelemetry.instrumentation.genai.openai:OpenAIInstrumentor", call_openai, (True, True)),
     Vendor("opentelemetry.instrumentation.openai:OpenAIInstrumentor", call_openai, (True, True)),
@@ -16,8 +18,8 @@ VENDORS = [
     Vendor("openinference.instrumentation.google_genai:GoogleGenAIInstrumentor", call_google, (True, False)),
     Vendor("opentelemetry.instrumentation.genai.bedrock:BedrockInstrumentor", call_bedrock, (True, True)),
     Vendor("opentelemetry.instrumentation.bedrock:BedrockInstrumentor", call_bedrock, (True, False)),
-    Vendor("openinference.instrumentation.bedrock:BedrockInstrumentor", call_bedrock, (True, False)),
-    Vendor("opentelemetry.instrumentation.botocore:BotocoreInstrumentor", call_bedrock, (True, True)),
+    Vendor("openinference.instrumentation.bedrock:BedrockInstrumentor", call_bedrock, (True, True)),
+    Vendor("opentelemetry.instrumentation.botocore:BotocoreInstrumentor", call_bedrock, (True, False)),
 ]
 
 

@@ -126,10 +126,17 @@ def _observe(result: Any, call: Call) -> bool:
 
 def _observe_stream(result: Any, call: Call) -> bool:
     live.watch()
-    stream = next((value for value in result.values() if hasattr(value, "_event_generator")), None)
+    stream = next((value for value in map(_own, result.values()) if hasattr(value, "_event_generator")), None)
     if stream is not None:
         tap_events(stream, call)
     return stream is not None
+
+
+def _own(value: Any) -> Any:
+    """The SDK's own object, where another instrumentor under us has put a proxy around it."""
+    while (inner := getattr(value, "__wrapped__", None)) is not None:
+        value = inner
+    return value
 
 
 def _observe_body(body: Any, headers: Mapping[str, str], call: Call) -> bool:

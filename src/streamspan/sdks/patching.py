@@ -7,7 +7,6 @@ from operator import attrgetter
 from typing import Any
 
 import wrapt
-from opentelemetry.instrumentation.utils import unwrap
 
 from streamspan.call import Telemetry
 from streamspan.errors import guard
@@ -57,7 +56,7 @@ def unpatch(target: Target) -> None:
         for path, wrapper in target.wrappers.items():
             owner, name = _resolve(module, path)
             if _is_by(wrapper, owner.__dict__.get(name)):  # under somebody else's it stays, and passes every call on
-                unwrap(owner, name)
+                setattr(owner, name, owner.__dict__[name].__wrapped__)
 
 
 @guard("instrumenting an SDK")
@@ -78,14 +77,14 @@ def _wrap(target: Target) -> None:
 
 
 def _is_by(wrapper: Wrapper, function: Any) -> bool:
-    return isinstance(function, wrapt.FunctionWrapper) and getattr(function, "_self_wrapper", None) is wrapper  # pyright: ignore[reportUnknownArgumentType]
+    return getattr(function, "_self_wrapper", None) is wrapper
 
 
 def _layers(function: Any) -> Iterator[Any]:
-    """The wrappers around a function, others' among them, from the outermost on."""
-    while isinstance(function, wrapt.FunctionWrapper):
+    """The wrappers around a function, others' among them, from the outermost on; bound ones, as others leave behind, too."""
+    while hasattr(function, "_self_wrapper"):
         yield function
-        function = getattr(function, "__wrapped__", None)  # pyright: ignore[reportUnknownArgumentType]
+        function = function.__wrapped__
 
 
 def _slip_under_others(owner: Any, name: str, function: Any) -> None:
