@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -17,6 +18,7 @@ from streamspan.listeners.progress import MOST, Progress
 from streamspan.outcome import ABANDONED, COMPLETED, FAILED, TRUNCATED
 from streamspan.pricing import PriceBook, reported
 from streamspan.settings import Settings
+from streamspan.shared import SharedSpan, span_above
 from streamspan.usage import Usage
 from streamspan.wire import Attributes, Prompt, WireFormat
 
@@ -63,6 +65,8 @@ class Request:
 def start(telemetry: Telemetry, request: Request, at: int) -> Span:
     """Starts the span of a call, as a child of the caller's; what a sampler may want to know is on it from the start.
 
+    If the current span is the call's already, made by somebody above us, it is shared.
+
     Args:
         telemetry: Where the span goes.
         request: The call.
@@ -80,7 +84,9 @@ def start(telemetry: Telemetry, request: Request, at: int) -> Span:
         attributes[semconv.REQUEST_STREAM] = True
     subject = request.body.get(request.wire.subject)
     name = f"{request.wire.operation} {subject}" if subject and isinstance(subject, str) else request.wire.operation
-    return telemetry.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes, start_time=at)
+    make = partial(telemetry.tracer.start_span, name, kind=SpanKind.CLIENT, attributes=attributes, start_time=at)
+    owner = span_above(generates=request.wire.generates)
+    return SharedSpan(owner, make, attributes) if owner is not None else make()
 
 
 class Call:

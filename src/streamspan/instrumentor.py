@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # pyright: ignore[reportMissingTypeStubs]
 from opentelemetry.trace import TracerProvider, get_tracer
 
-from streamspan import live, semconv
+from streamspan import live, rivals, semconv
 from streamspan.call import Telemetry
 from streamspan.errors import logger
 from streamspan.pricing import PriceBook
@@ -43,6 +43,7 @@ class SdkInstrumentor(BaseInstrumentor):
         telemetry = Telemetry(tracer, settings, _prices)
         for target in self._targets:
             patch(target, telemetry)
+            rivals.look(target.package)
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
         for target in self._targets:

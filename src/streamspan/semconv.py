@@ -99,6 +99,11 @@ PROGRESS_OFFSET: Final = "offset"
 PROGRESS_CHARACTERS: Final = "characters"
 PROGRESS_CHUNKS: Final = "chunks"
 
+# --- how others mark the span of a model call ------------------------------------------------------------------------
+OPENINFERENCE_SPAN_KIND: Final = "openinference.span.kind"
+OPENINFERENCE_LLM: Final = "LLM"
+OPENINFERENCE_EMBEDDING: Final = "EMBEDDING"
+
 # --- provider names (gen_ai.provider.name, well-known values but for OpenRouter's) -----------------------------------
 OPENAI: Final = "openai"
 AZURE_OPENAI: Final = "azure.ai.openai"

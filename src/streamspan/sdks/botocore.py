@@ -17,18 +17,18 @@ from streamspan.sdks.botocore_bodies import tap_body
 from streamspan.sdks.botocore_streams import tap_events
 from streamspan.sdks.patching import Target
 from streamspan.sdks.sending import Sending, begin
-from streamspan.wire import Attributes
+from streamspan.wire import Attributes, WireFormat
 
 SYNC = "botocore"
 ASYNC = "aiobotocore"
 
-_SERVICES = frozenset({"bedrock-runtime", "bedrock-agent-runtime"})
+SERVICES = frozenset({"bedrock-runtime", "bedrock-agent-runtime"})
 _WHOLE = {"ConverseStream": "Converse", "InvokeModelWithResponseStream": "InvokeModel"}
 """Operations that stream what another gives whole: one wire format reads both."""
 
 
 def _send(wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    if client.meta.service_model.service_name not in _SERVICES:
+    if client.meta.service_model.service_name not in SERVICES:
         return wrapped(*args, **kwargs)
     sending = begin(SYNC, _describe, client, *args, **kwargs)
     if sending is None:
@@ -38,7 +38,7 @@ def _send(wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwarg
 
 def _send_async(wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Returns what is to be awaited: the SDK's own coroutine where nothing is observed."""
-    if client.meta.service_model.service_name not in _SERVICES:
+    if client.meta.service_model.service_name not in SERVICES:
         return wrapped(*args, **kwargs)
     return _send_observed(wrapped, client, args, kwargs)
 
@@ -53,10 +53,18 @@ async def _send_observed(wrapped: Callable[..., Any], client: Any, args: tuple[A
 # --- what is asked ---------------------------------------------------------------------------------------------------
 
 
+def is_observed(service: str, operation: str) -> bool:
+    """Whether calls of an operation have a span."""
+    return _find(service, operation) is not None
+
+
+def _find(service: str, operation: str) -> WireFormat | None:
+    return providers.find(SYNC, "post", f"{service}/{_WHOLE.get(operation, operation)}")
+
+
 def _describe(client: Any, operation_name: str, api_params: Mapping[str, Any]) -> Request | None:
     service = client.meta.service_model
-    path = f"{service.service_name}/{_WHOLE.get(operation_name, operation_name)}"
-    wire = providers.find(SYNC, "post", path)
+    wire = _find(service.service_name, operation_name)
     if wire is None:
         return None
     url = urlsplit(str(client.meta.endpoint_url))
@@ -118,13 +126,20 @@ def _observe(result: Any, call: Call) -> bool:
 
 
 def _observe_stream(result: Any, call: Call) -> bool:
-    stream = next((value for value in result.values() if hasattr(value, "_event_generator")), None)
+    stream = next((value for value in map(_own, result.values()) if hasattr(value, "_event_generator")), None)
     if stream is None or not hasattr(stream, "_parse_event"):
         logger.info("%s has no event stream that can be tapped in place", type(result).__qualname__)
         return False
     live.watch()
     tap_events(stream, call)
     return True
+
+
+def _own(value: Any) -> Any:
+    """The SDK's own object, where another instrumentor under us has put a proxy around it."""
+    while (inner := getattr(value, "__wrapped__", None)) is not None:
+        value = inner
+    return value
 
 
 def _observe_body(body: Any, headers: Mapping[str, str], call: Call) -> bool:

@@ -1,5 +1,9 @@
 """The OpenAI SDK, 1.109 and newer."""
 
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 from streamspan import semconv
@@ -41,4 +45,15 @@ def name_provider(client: Any, host: str) -> str:
     return next((_HOSTS[end] for end in ends if end in _HOSTS), semconv.OPENAI)
 
 
-TARGETS = (make_target("openai", name_provider, {}),)
+def load_httpx2() -> None:
+    """Imports httpx2 here and now where openai 2 would find it half imported.
+
+    While it sends, openai 2 looks for it in ``sys.modules``, and genai-prices imports it in a thread of ours: a call in that
+    moment would fail with "partially initialized module 'httpx2'".
+    """
+    if "openai._httpx2" in sys.modules:
+        with suppress(ImportError):
+            import_module("httpx2")
+
+
+TARGETS = (replace(make_target("openai", name_provider, {}), prepare=load_httpx2),)
