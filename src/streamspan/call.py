@@ -42,6 +42,7 @@ class Request:
     provider: str
     """``gen_ai.provider.name``."""
     address: str
+    """The host; empty where the SDK finds it out only while it sends."""
     port: int
     body: Mapping[str, Any]
     streamed: bool
@@ -76,6 +77,8 @@ def start(telemetry: Telemetry, request: Request, at: int) -> Span:
         semconv.SERVER_PORT: request.port,
         **request.wire.request(request.body),
     }
+    if not request.address:
+        del attributes[semconv.SERVER_ADDRESS], attributes[semconv.SERVER_PORT]
     if request.streamed:
         attributes[semconv.REQUEST_STREAM] = True
     name = f"{request.wire.operation} {request.model}" if request.model else request.wire.operation
