@@ -294,14 +294,14 @@ def answer_oneself(request: Any, call_next: Callable[[Any], Any]) -> Any:
 async def test_middleware(middleware: Any, observed: Recorder, *, streamed: bool) -> None:
     """Whatever a middleware makes of a call: the application sees what it would without us, and the call is one span."""
 
-    async def ask() -> tuple[Any, str]:
+    async def ask() -> list[str]:
         with Loopback(Reply(body=SYNC.wire(["Lima"])) if streamed else Reply.of(SYNC.whole("Lima"))) as server:
             client = open_client("Anthropic", SYNC, server, middleware=[middleware])
             try:
                 result = await SYNC.create(client, stream=streamed)
-                return type(result), str(await SYNC.take(result)) if streamed else str(result)
+                return [result.__class__.__name__, str(await SYNC.take(result) if streamed else result)]
             except Exception as error:
-                return type(error), str(error)
+                return [error.__class__.__name__, str(error)]
             finally:
                 client.close()
 
