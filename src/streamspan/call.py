@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from streamspan import live, outcome, semconv, span
@@ -42,6 +43,8 @@ class Request:
     port: int
     body: Mapping[str, Any]
     streamed: bool
+    context: Context | None = None
+    """Whose child the span is, if not the current one's."""
 
     @property
     def model(self) -> str | None:
@@ -76,7 +79,7 @@ def start(telemetry: Telemetry, request: Request, at: int) -> Span:
     if request.streamed:
         attributes[semconv.REQUEST_STREAM] = True
     name = f"{request.wire.operation} {request.model}" if request.model else request.wire.operation
-    return telemetry.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes, start_time=at)
+    return telemetry.tracer.start_span(name, context=request.context, kind=SpanKind.CLIENT, attributes=attributes, start_time=at)
 
 
 class Call:

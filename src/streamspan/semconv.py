@@ -20,6 +20,9 @@ EMBEDDINGS: Final = "embeddings"
 GENERATE_CONTENT: Final = "generate_content"
 FETCH_RESPONSE: Final = "fetch_response"
 
+AUTOMATIC_FUNCTION_CALLING: Final = "automatic_function_calling"
+"""The name of the span over several model calls that answer one question; it is no operation of the conventions."""
+
 # --- the request -----------------------------------------------------------------------------------------------------
 REQUEST_MODEL: Final = "gen_ai.request.model"
 REQUEST_STREAM: Final = "gen_ai.request.stream"

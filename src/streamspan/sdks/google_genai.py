@@ -19,6 +19,7 @@ from streamspan.errors import guard
 from streamspan.providers import google_embeddings
 from streamspan.providers import google_interactions as interactions
 from streamspan.providers.google_genai import FORMAT, body
+from streamspan.sdks.google_functions import find_parent, make_wrappers
 from streamspan.sdks.patching import Target
 from streamspan.sdks.sending import begin
 from streamspan.sdks.stainless import Describe, choke_points, watch
@@ -49,6 +50,7 @@ def _request(wire: WireFormat, base_url: str, sent: dict[str, Any], *, vertex: b
         port=url.port or (80 if url.scheme == "http" else 443),
         body=sent,
         streamed=streamed,
+        context=find_parent(),
     )
 
 
@@ -198,6 +200,7 @@ TARGETS = (
         PACKAGE,
         "google.genai.models",
         {
+            **make_wrappers(PACKAGE, "Models", "generate_content"),
             "Models._generate_content": _send,
             "Models._generate_content_stream": _stream,
             "Models._embed_content": _embed,
@@ -206,6 +209,7 @@ TARGETS = (
             "AsyncModels._embed_content": _embed_async,
         },
     ),
+    Target(PACKAGE, "google.genai.chats", make_wrappers(PACKAGE, "Chat", "send_message")),
     Target(
         PACKAGE,
         "google.genai._gaos.interactions",
