@@ -1,4 +1,4 @@
-"""The calls that are measured: real SDK clients over an in-process transport, one server-sent event per network chunk."""
+"""The calls that are measured: real SDK clients over an in-process transport, one event per network chunk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import importlib
 import inspect
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from bedrock import ask_converse, connect_bedrock, read_converse, read_converse_async, write_converse, write_converse_whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -168,6 +171,8 @@ class Surface:
 
 OPENAI_PROVIDER = Provider("openai", "OpenAI", write_openai, write_openai_whole)
 ANTHROPIC_PROVIDER = Provider("anthropic", "Anthropic", write_anthropic, write_anthropic_whole)
+BEDROCK_PROVIDER = Provider("botocore", "", write_converse, write_converse_whole)
+AIOBOTOCORE_PROVIDER = Provider("aiobotocore", "", write_converse, write_converse_whole)
 
 SURFACES = {
     "openai-sync": Surface("chat.completions.create(stream=True)", OPENAI_PROVIDER, read_openai, ask_openai),
@@ -179,6 +184,8 @@ SURFACES = {
         "await messages.create(stream=True)", ANTHROPIC_PROVIDER, read_anthropic_async, ask_anthropic, is_async=True
     ),
     "anthropic-helper": Surface("messages.stream()", ANTHROPIC_PROVIDER, read_anthropic_helper, ask_anthropic),
+    "bedrock-sync": Surface("converse_stream()", BEDROCK_PROVIDER, read_converse, ask_converse),
+    "bedrock-async": Surface("await converse_stream()", AIOBOTOCORE_PROVIDER, read_converse_async, ask_converse, is_async=True),
 }
 
 
@@ -189,13 +196,9 @@ class Session:
         self.surface = surface
         self._body: bytes | list[bytes] = b""
         self._loop = asyncio.new_event_loop() if surface.is_async else None
-        sdk = importlib.import_module(surface.provider.sdk)
-        prefix = "Async" if surface.is_async else ""
-        http_client = getattr(sdk, f"Default{prefix}HttpxClient")
-        self._http = _http_library(http_client)
-        self._client = getattr(sdk, prefix + surface.provider.client)(
-            api_key="none", max_retries=0, http_client=http_client(transport=self._http.MockTransport(self._answer))
-        )
+        provider = surface.provider
+        connect = connect_bedrock if provider.sdk.endswith("botocore") else partial(connect_httpx, provider.client)
+        self._client = connect(provider.sdk, surface.is_async, lambda: self._body, self._loop)
 
     def stream(self, body: list[bytes]) -> None:
         """One streamed call, read to the end."""
@@ -218,12 +221,23 @@ class Session:
         if self._loop is not None and inspect.isawaitable(work):
             self._loop.run_until_complete(work)
 
-    def _answer(self, _request: Any) -> Any:
-        body = self._body
-        if isinstance(body, bytes):
-            return self._http.Response(200, headers={"content-type": "application/json"}, content=body)
-        content = body if self._loop is None else _flow(body)
-        return self._http.Response(200, headers={"content-type": "text/event-stream"}, content=content)
+
+def connect_httpx(
+    name: str, sdk: str, is_async: bool, body: Callable[[], bytes | list[bytes]], _loop: asyncio.AbstractEventLoop | None
+) -> Any:
+    """A client over httpx, or httpx2, whose transport answers every request with ``body()``."""
+    package, prefix = importlib.import_module(sdk), "Async" if is_async else ""
+    http_client = getattr(package, f"Default{prefix}HttpxClient")
+    http = _http_library(http_client)
+
+    def answer(_request: Any) -> Any:
+        content = body()
+        if isinstance(content, bytes):
+            return http.Response(200, headers={"content-type": "application/json"}, content=content)
+        return http.Response(200, headers={"content-type": "text/event-stream"}, content=_flow(content) if is_async else content)
+
+    transport = http.MockTransport(answer)
+    return getattr(package, prefix + name)(api_key="none", max_retries=0, http_client=http_client(transport=transport))
 
 
 async def _flow(events: Sequence[bytes]) -> AsyncIterator[bytes]:

@@ -71,7 +71,7 @@ class Originals:
 
 
 def _owners(sdk: str) -> set[type[Any]]:
-    places = tuple(f"{sdk}.{part}" for part in ("resources", "_base_client", "_client"))
+    places = tuple(f"{sdk}.{part}" for part in ("resources", "_base_client", "_client", "client"))
     modules = [module for name, module in list(sys.modules.items()) if name.startswith(places)]
     found = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
     return {owner for owner in found if owner.__module__.startswith(places)}

@@ -26,8 +26,8 @@ class Tracer:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def is_installed(self, sdk: str) -> bool:
-        """Whether it can be imported here."""
-        return not self.switches or _is_importable(self.switches[sdk].partition(":")[0])
+        """Whether it is for this SDK, and can be imported here."""
+        return not self.switches or (sdk in self.switches and _is_importable(self.switches[sdk].partition(":")[0]))
 
     def switch(self, sdk: str) -> Any:
         """The object that turns it on and off."""
@@ -50,7 +50,7 @@ class Nothing:
 
 TRACERS = {
     "nothing": Tracer("nothing (noise)"),
-    "streamspan": Tracer("streamspan", {"openai": "streamspan", "anthropic": "streamspan"}),
+    "streamspan": Tracer("streamspan", dict.fromkeys(("openai", "anthropic", "botocore", "aiobotocore"), "streamspan")),
     "official": Tracer(
         "official",
         {

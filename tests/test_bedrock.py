@@ -9,6 +9,7 @@ import weakref
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -369,6 +370,11 @@ async def in_with(body: Any) -> None:
             assert raw.read() == ANSWER
 
 
+async def in_with_of_httpx(body: Any) -> None:
+    async with body:
+        assert await body.read() == ANSWER
+
+
 async def some_and_close(body: Any) -> None:
     await anyway(body.read(100))
     await anyway(body.close())
@@ -469,3 +475,43 @@ async def test_a_streamed_invocation(surface: BedrockSurface, invoked: Recorder)
 
     assert seen == [{"chunk": {"bytes": b'{"text":"a"}'}}]
     assert invoked.attributes()["gen_ai.request.stream"] is True
+
+
+if hasattr(import_module("aiobotocore.response"), "AioHttpxStreamingBody"):  # of aiobotocore 3
+
+    @pytest.mark.parametrize("take", [all_at_once, in_pieces, by_chunks, in_with_of_httpx], ids=lambda take: take.__name__)
+    async def test_a_body_of_httpx(take: Any, invoked: Recorder) -> None:
+        """Aiobotocore 3 can be run on httpx, whose bodies are read along as well; its event streams cannot be read on it, nor without us."""
+        http: Any = import_module("aiobotocore.httpxsession")
+        config: Any = import_module("aiobotocore.config").AioConfig(http_session_cls=http.HttpxSession)
+        with Loopback(Reply(headers={"content-type": "application/json", **COUNTS}, body=ANSWER)) as server:
+            client = ASYNC.client(server, config=config)
+            await take(await invoke(ASYNC, client))
+            await ASYNC.shut(client)
+
+        assert invoked.attributes()["streamspan.outcome"] == "completed"
+        assert invoked.attributes()["gen_ai.usage.output_tokens"] == 1000
+        assert invoked.attributes()["streamspan.preview"] == ("Lima " * 1000)[-4096:]
+
+
+async def test_two_tasks_at_one_stream(observed: Recorder) -> None:
+    """A second task that reads at the same time gets the generator's own error, and the first reads to the end."""
+    hold = threading.Event()
+    events = ASYNC.wire(["a", "b"])
+    async with stream(ASYNC, [*events[:2], hold, *events[2:]]) as opened:
+        reading, first = asyncio.Event(), ASYNC.iterator(opened)
+
+        async def read() -> None:
+            async for _ in first:
+                reading.set()
+
+        task = asyncio.create_task(read())
+        await reading.wait()
+        await asyncio.sleep(0.05)  # until it waits for the next
+        with pytest.raises(RuntimeError, match="already running"):
+            await ASYNC.take(opened)
+        hold.set()
+        await task
+
+    assert observed.attributes()["streamspan.outcome"] == "completed"
+    assert observed.attributes()["streamspan.preview"] == "ab"

@@ -1,0 +1,134 @@
+"""Amazon Bedrock's Converse: its bodies, and clients of botocore and aiobotocore that answer themselves before they send."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import struct
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+CONVERSE: dict[str, Any] = {
+    "modelId": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "messages": [{"role": "user", "content": [{"text": "Tell me about rivers."}]}],
+    "inferenceConfig": {"maxTokens": 4096},
+}
+CLIENT = {"region_name": "us-east-1", "aws_access_key_id": "none", "aws_secret_access_key": "none", "verify": False}
+
+
+# Bodies --------------------------------------------------------------------------------------------------------------
+
+
+def write_converse(pieces: Sequence[str]) -> list[bytes]:
+    """The frames of a streamed answer."""
+    place = {"contentBlockIndex": 0, "p": "abcdefghijklmnop"}
+    return [
+        _frame("messageStart", {"role": "assistant", "p": "abcdefgh"}),
+        *(_frame("contentBlockDelta", {**place, "delta": {"text": piece}}) for piece in pieces),
+        _frame("contentBlockStop", place),
+        _frame("messageStop", {"stopReason": "end_turn", "p": "abcd"}),
+        _frame("metadata", {"usage": _usage(len(pieces)), "metrics": {"latencyMs": 605}, "p": "ab"}),
+    ]
+
+
+def write_converse_whole(pieces: Sequence[str]) -> bytes:
+    """The body of an answer that is not streamed."""
+    message = {"role": "assistant", "content": [{"text": "".join(pieces)}]}
+    answer = {
+        "output": {"message": message},
+        "stopReason": "end_turn",
+        "usage": _usage(len(pieces)),
+        "metrics": {"latencyMs": 605},
+    }
+    return json.dumps(answer).encode()
+
+
+def _usage(output: int) -> dict[str, int]:
+    return {"inputTokens": 12, "outputTokens": output, "totalTokens": 12 + output}
+
+
+def _frame(kind: str, data: Any) -> bytes:
+    headers = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
+    block = b"".join(_header(name.encode(), value.encode()) for name, value in headers.items())
+    payload = json.dumps(data).encode()
+    prelude = struct.pack("!II", len(block) + len(payload) + 16, len(block))
+    message = prelude + struct.pack("!I", crc32(prelude)) + block + payload
+    return message + struct.pack("!I", crc32(message))
+
+
+def _header(name: bytes, value: bytes) -> bytes:
+    return bytes([len(name)]) + name + struct.pack("!BH", 7, len(value)) + value
+
+
+# Calls ---------------------------------------------------------------------------------------------------------------
+
+
+def read_converse(client: Any) -> None:
+    for _ in client.converse_stream(**CONVERSE)["stream"]:
+        pass
+
+
+async def read_converse_async(client: Any) -> None:
+    async for _ in (await client.converse_stream(**CONVERSE))["stream"]:
+        pass
+
+
+def ask_converse(client: Any) -> Any:
+    return client.converse(**CONVERSE)
+
+
+# Clients -------------------------------------------------------------------------------------------------------------
+
+
+class Raw:
+    """An HTTP response as botocore reads it: one frame per chunk, or all at once."""
+
+    def __init__(self, body: bytes | list[bytes]) -> None:
+        self._chunks = [body] if isinstance(body, bytes) else body
+
+    def stream(self) -> Iterator[bytes]:
+        """The chunks."""
+        yield from self._chunks
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class AsyncRaw(Raw):
+    """The same as aiobotocore reads it."""
+
+    @property
+    def content(self) -> AsyncRaw:
+        """What chunks are read from."""
+        return self
+
+    async def iter_chunks(self) -> AsyncIterator[tuple[bytes, bool]]:
+        """The chunks, each whole."""
+        for chunk in self._chunks:
+            yield chunk, True
+
+    async def read(self) -> bytes:
+        """All."""
+        return b"".join(self._chunks)
+
+
+def connect_bedrock(
+    sdk: str, is_async: bool, body: Callable[[], bytes | list[bytes]], loop: asyncio.AbstractEventLoop | None
+) -> Any:
+    """A client that is given ``body()`` in place of every answer."""
+    session = importlib.import_module(f"{sdk}.session").get_session()
+    raw = AsyncRaw if is_async else Raw
+    response = getattr(importlib.import_module(f"{sdk}.awsrequest"), "AioAWSResponse" if is_async else "AWSResponse")
+    client = session.create_client("bedrock-runtime", **CLIENT)
+    if loop is not None:
+        client = loop.run_until_complete(client.__aenter__())
+
+    def answer(**_: Any) -> Any:
+        return response("https://bedrock", 200, {"x-amzn-requestid": "req-1"}, raw(body()))
+
+    client.meta.events.register("before-send.bedrock-runtime", answer)
+    return client
