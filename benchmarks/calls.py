@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bedrock import ask_converse, connect_bedrock, read_converse, read_converse_async, write_converse, write_converse_whole
+from bedrock import (
+    ask_claude,
+    ask_converse,
+    connect_bedrock,
+    read_claude,
+    read_converse,
+    read_converse_async,
+    write_claude,
+    write_claude_whole,
+    write_converse,
+    write_converse_whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -172,6 +183,7 @@ class Surface:
 OPENAI_PROVIDER = Provider("openai", "OpenAI", write_openai, write_openai_whole)
 ANTHROPIC_PROVIDER = Provider("anthropic", "Anthropic", write_anthropic, write_anthropic_whole)
 BEDROCK_PROVIDER = Provider("botocore", "", write_converse, write_converse_whole)
+CLAUDE_PROVIDER = Provider("botocore", "", write_claude, write_claude_whole)
 AIOBOTOCORE_PROVIDER = Provider("aiobotocore", "", write_converse, write_converse_whole)
 
 SURFACES = {
@@ -186,6 +198,7 @@ SURFACES = {
     "anthropic-helper": Surface("messages.stream()", ANTHROPIC_PROVIDER, read_anthropic_helper, ask_anthropic),
     "bedrock-sync": Surface("converse_stream()", BEDROCK_PROVIDER, read_converse, ask_converse),
     "bedrock-async": Surface("await converse_stream()", AIOBOTOCORE_PROVIDER, read_converse_async, ask_converse, is_async=True),
+    "bedrock-invoke": Surface("invoke_model_with_response_stream()", CLAUDE_PROVIDER, read_claude, ask_claude),
 }
 
 
