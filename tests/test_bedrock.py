@@ -24,7 +24,7 @@ from streamspan.usage import Usage
 from streamspan.wire import Prompt, WireFormat
 
 from conftest import Recorder
-from eventstream import event, exception
+from eventstream import converse_whole, event, exception
 from loopback import CUT, Loopback, Piece, Reply
 from surfaces import BEDROCK, BedrockSurface
 
@@ -280,6 +280,21 @@ async def test_a_request_that_the_sdk_refuses(surface: BedrockSurface, observed:
 
     assert observed.attributes()["error.type"] == "botocore.exceptions.ParamValidationError"
     assert "streamspan.cost.total" not in observed.attributes()
+
+
+def test_a_stubbed_client(observed: Recorder) -> None:
+    """The Stubber of botocore gives an application's tests what they put there: a whole answer is observed, a stream that is none is not."""
+    stub: Any = import_module("botocore.stub").Stubber
+    said: dict[str, Any] = {"messageStop": {"stopReason": "end_turn"}}
+    with Loopback(Reply()) as server, closing(SYNC.client(server)) as client, stub(client) as stubbed:
+        stubbed.add_response("converse", converse_whole("Lima."))
+        stubbed.add_response("converse_stream", {"stream": said})
+        client.converse(modelId="m", messages=[])
+        assert client.converse_stream(modelId="m", messages=[])["stream"] == said
+
+    whole, streamed = (dict(span.attributes or {}) for span in observed.spans(2))
+    assert (whole["streamspan.outcome"], whole["streamspan.preview"]) == ("completed", "Lima.")
+    assert streamed["streamspan.outcome"] == "abandoned"
 
 
 @both

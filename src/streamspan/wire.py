@@ -30,7 +30,8 @@ class WireFormat:
     sdk: str
     """The package whose requests are matched, such as ``openai``."""
     path: str
-    """The logical path that its POST requests go to, such as ``/chat/completions``."""
+    """The logical path that its POST requests go to, such as ``/chat/completions``; of Amazon's SDKs the service and operation,
+    such as ``/bedrock-runtime/Converse`` (which stands for ``ConverseStream`` as well)."""
     operation: str
     """``gen_ai.operation.name``."""
     read: Callable[[Any, Sink], None]
