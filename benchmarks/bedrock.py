@@ -1,9 +1,11 @@
-"""Amazon Bedrock's Converse: its bodies, and clients of botocore and aiobotocore that answer themselves before they send."""
+"""Amazon Bedrock's Converse and InvokeModel: their bodies, and clients of botocore and aiobotocore that answer themselves."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import importlib
+import io
 import json
 import struct
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,16 @@ CONVERSE: dict[str, Any] = {
     "modelId": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
     "messages": [{"role": "user", "content": [{"text": "Tell me about rivers."}]}],
     "inferenceConfig": {"maxTokens": 4096},
+}
+INVOKE: dict[str, Any] = {
+    "modelId": CONVERSE["modelId"],
+    "body": json.dumps(
+        {
+            "anthropic_version": "bedrock-2023-05-31",
+            "messages": [{"role": "user", "content": "Tell me about rivers."}],
+            "max_tokens": 4096,
+        }
+    ),
 }
 CLIENT = {"region_name": "us-east-1", "aws_access_key_id": "none", "aws_secret_access_key": "none", "verify": False}
 
@@ -47,6 +59,37 @@ def write_converse_whole(pieces: Sequence[str]) -> bytes:
         "metrics": {"latencyMs": 605},
     }
     return json.dumps(answer).encode()
+
+
+def write_claude(pieces: Sequence[str]) -> list[bytes]:
+    """The frames of a streamed InvokeModel of Claude's."""
+    deltas = ({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}} for piece in pieces)
+    metrics = {"inputTokenCount": 12, "outputTokenCount": len(pieces)}
+    return [
+        _chunk({"type": "message_start", "message": _claude([], 1, None)}),
+        _chunk({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        *map(_chunk, deltas),
+        _chunk({"type": "content_block_stop", "index": 0}),
+        _chunk({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": len(pieces)}}),
+        _chunk({"type": "message_stop", "amazon-bedrock-invocationMetrics": metrics}),
+    ]
+
+
+def write_claude_whole(pieces: Sequence[str]) -> bytes:
+    """The body of one that is not streamed."""
+    return json.dumps(_claude([{"type": "text", "text": "".join(pieces)}], len(pieces), "end_turn")).encode()
+
+
+def _claude(content: list[dict[str, Any]], output: int, reason: str | None) -> dict[str, Any]:
+    usage = {"input_tokens": 12, "output_tokens": output}
+    model = "claude-sonnet-4-5-20250929"
+    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": model}
+    return {**head, "content": content, "stop_reason": reason, "usage": usage}
+
+
+def _chunk(data: Any) -> bytes:
+    encoded = base64.b64encode(json.dumps(data, separators=(",", ":")).encode()).decode()
+    return _frame("chunk", {"bytes": encoded, "p": "abcdefghijklmnop"})
 
 
 def _usage(output: int) -> dict[str, int]:
@@ -83,6 +126,15 @@ def ask_converse(client: Any) -> Any:
     return client.converse(**CONVERSE)
 
 
+def read_claude(client: Any) -> None:
+    for event in client.invoke_model_with_response_stream(**INVOKE)["body"]:
+        json.loads(event["chunk"]["bytes"])  # as every application has to
+
+
+def ask_claude(client: Any) -> Any:
+    return json.loads(client.invoke_model(**INVOKE)["body"].read())
+
+
 # Clients -------------------------------------------------------------------------------------------------------------
 
 
@@ -91,6 +143,11 @@ class Raw:
 
     def __init__(self, body: bytes | list[bytes]) -> None:
         self._chunks = [body] if isinstance(body, bytes) else body
+        self._fp = io.BytesIO(b"".join(self._chunks))
+
+    def read(self, amt: int | None = None) -> bytes:
+        """The next ``amt`` bytes, or all."""
+        return self._fp.read(amt)
 
     def stream(self) -> Iterator[bytes]:
         """The chunks."""
@@ -113,9 +170,9 @@ class AsyncRaw(Raw):
         for chunk in self._chunks:
             yield chunk, True
 
-    async def read(self) -> bytes:
-        """All."""
-        return b"".join(self._chunks)
+    async def read(self, amt: int | None = None) -> bytes:  # type: ignore[override]
+        """The next ``amt`` bytes, or all."""
+        return self._fp.read(amt)
 
 
 def connect_botocore(transport: Transport) -> Any:

@@ -140,6 +140,7 @@ CHAT = Provider("openai", connect_openai, bodies.write_openai, bodies.write_open
 RESPONSE = Provider("openai", connect_openai, bodies.write_responses, bodies.write_responses_whole)
 MESSAGE = Provider("anthropic", connect_anthropic, bodies.write_anthropic, bodies.write_anthropic_whole)
 CONVERSE = Provider("botocore", bedrock.connect_botocore, bedrock.write_converse, bedrock.write_converse_whole)
+CLAUDE = Provider("botocore", bedrock.connect_botocore, bedrock.write_claude, bedrock.write_claude_whole)
 AIO_CONVERSE = Provider("aiobotocore", bedrock.connect_aiobotocore, bedrock.write_converse, bedrock.write_converse_whole)
 CONTENT = Provider("google-genai", connect_google, bodies.write_google, bodies.write_google_whole)
 
@@ -159,6 +160,7 @@ SURFACES = {
     "bedrock-async": Surface(
         "await converse_stream()", AIO_CONVERSE, bedrock.read_converse_async, bedrock.ask_converse, is_async=True
     ),
+    "bedrock-invoke": Surface("invoke_model_with_response_stream()", CLAUDE, bedrock.read_claude, bedrock.ask_claude),
 }
 
 

@@ -85,6 +85,11 @@ def sequence(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else []  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
 
 
+def count(value: Any) -> int | None:
+    """``value`` if it is a number of something; wires that carry the bodies of many have seen everything."""
+    return int(value) if isinstance(value, int | float) and 0 <= value < 2**63 else None
+
+
 def strings(value: Any) -> list[str]:
     """``value`` as a list of strings, where one alone may be sent as it is."""
     return [value] if isinstance(value, str) else [str(item) for item in value]
