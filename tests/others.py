@@ -34,7 +34,8 @@ from loopback import (
     responses_whole,
 )
 
-CREATE: Any = openai.resources.chat.Completions.__dict__["create"]
+COMPLETIONS: Any = import_module("openai.resources.chat.completions").Completions
+CREATE = COMPLETIONS.__dict__["create"]
 MESSAGES: Any = [{"role": "user", "content": "Hi"}]
 USAGE = ("gen_ai.usage.input_tokens", "llm.token_count.prompt")
 """The keys under which the vendors say how many tokens went in."""
@@ -88,10 +89,10 @@ def call_anthropic(url: str, *, streamed: bool) -> str:
 def call_google(url: str, *, streamed: bool) -> str:
     """One generated content; what it said."""
     with genai.Client(api_key="none", http_options={"base_url": url}) as client:
+        models: Any = client.models
         if streamed:
-            chunks = client.models.generate_content_stream(model="gemini-2.5-flash", contents="Hi")
-            return "".join(chunk.text or "" for chunk in chunks)
-        return client.models.generate_content(model="gemini-2.5-flash", contents="Hi").text or ""
+            return "".join(chunk.text or "" for chunk in models.generate_content_stream(model="gemini-2.5-flash", contents="Hi"))
+        return models.generate_content(model="gemini-2.5-flash", contents="Hi").text
 
 
 def call_bedrock(url: str, *, streamed: bool) -> str:
@@ -140,7 +141,7 @@ def check(vendor: Vendor, recorder: Recorder, log: pytest.LogCaptureFixture, *, 
     finally:
         streamspan.uninstrument()
         theirs.uninstrument()
-        openai.resources.chat.Completions.create = CREATE  # OpenLLMetry leaves its wrapper there
+        COMPLETIONS.create = CREATE  # OpenLLMetry leaves its wrapper there
 
     assert said == ["Hello", "Hello"]
     logged = [record.getMessage() for record in log.records if record.name == "streamspan"]

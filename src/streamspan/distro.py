@@ -14,7 +14,7 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_PROTOCOL,
 )
 
-from streamspan import rivals
+from streamspan import instrumentor, rivals
 from streamspan.errors import logger
 from streamspan.sdks import botocore
 from streamspan.version import __version__
@@ -41,7 +41,7 @@ class StreamspanDistro(BaseDistro):
     @cached_property
     def observed(self) -> frozenset[str]:
         """The packages that streamspan observes in this process: those whose instrumentor is not switched off."""
-        ours = [point for point in entry_points(group=rivals.GROUP) if point.module == "streamspan.instrumentor"]
+        ours = [point for point in entry_points(group=rivals.GROUP) if point.module == instrumentor.__name__]
         return frozenset(package for point in ours if point.name not in rivals.disabled() for package in point.load().packages())
 
     def is_rival(self, entry_point: EntryPoint) -> bool:

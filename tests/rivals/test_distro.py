@@ -107,8 +107,15 @@ def test_under_another_distro() -> None:
 def test_what_is_left_out(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """One line says so for each instrumentor that our distro leaves out: all that are installed, of these SDKs, and no other."""
     loaded: list[EntryPoint] = []
-    monkeypatch.setattr("streamspan.distro.BaseDistro.load_instrumentor", lambda _, point, **__: loaded.append(point))
-    monkeypatch.setattr("streamspan.rivals.silence_botocore", lambda *_: None)
+
+    def load(_: object, point: EntryPoint, **__: object) -> None:
+        loaded.append(point)
+
+    def silence(*_: object) -> None:
+        """Nothing is loaded here."""
+
+    monkeypatch.setattr("streamspan.distro.BaseDistro.load_instrumentor", load)
+    monkeypatch.setattr("streamspan.rivals.silence_botocore", silence)
     caplog.set_level(logging.INFO, "streamspan")
     points = [point for point in entry_points(group="opentelemetry_instrumentor") if not point.value.startswith("streamspan.")]
     for point in points:

@@ -73,7 +73,7 @@ def _wrap(target: Target) -> None:
         owner, name = _resolve(module, path)
         if (function := owner.__dict__.get(name)) and not any(_is_by(wrapper, layer) for layer in _layers(function)):
             wrapt.wrap_function_wrapper(module, path, wrapper)
-            _slip_under_others(owner, name, function)
+            _slip_under_others(owner, name, function, wrapper)
 
 
 def _is_by(wrapper: Wrapper, function: Any) -> bool:
@@ -87,14 +87,14 @@ def _layers(function: Any) -> Iterator[Any]:
         function = function.__wrapped__
 
 
-def _slip_under_others(owner: Any, name: str, function: Any) -> None:
+def _slip_under_others(owner: Any, name: str, function: Any, wrapper: Wrapper) -> None:
     """Has the wrappers that others put on subclasses call ours: they were made over the function as it was without us."""
     for subclass in owner.__subclasses__() if isinstance(owner, type) else ():
-        for layer in _layers(subclass.__dict__.get(name)):
-            if layer.__wrapped__ is function:
-                layer.__wrapped__ = owner.__dict__[name]
-                break
-        _slip_under_others(subclass, name, function)
+        layers = list(_layers(subclass.__dict__.get(name)))
+        innermost = layers[-1] if layers else None
+        if innermost is not None and innermost.__wrapped__ is function and not _is_by(wrapper, innermost):
+            innermost.__wrapped__ = owner.__dict__[name]
+        _slip_under_others(subclass, name, function, wrapper)
 
 
 def _resolve(module: Any, path: str) -> tuple[Any, str]:
