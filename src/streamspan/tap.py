@@ -137,7 +137,8 @@ def generate(tap: Tap, call: Call, send: Callable[..., Any]) -> Iterator[Any]:
 async def agenerate(tap: AsyncTap) -> AsyncIterator[Any]:
     """An asynchronous generator over a tap.
 
-    Where the SDK's own is closed, this one is not, but dropped, for asyncio to end it later: that is not told apart.
+    Where the SDK's own is closed, this one is not, but dropped: between them is another one of the SDK's, which asyncio ends in a
+    task of its own. By then nothing tells whether the outer one was closed or dropped, so the two are not told apart.
     """
     async for chunk in tap:
         yield chunk
