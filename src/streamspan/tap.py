@@ -97,7 +97,7 @@ def _let_go(call: Call) -> None:
 
     These close the HTTP response next, whose body then reports who does it.
     """
-    frame: FrameType | None = sys._getframe(2)
+    frame = sys._getframe(1).f_back  # above ``__del__`` there may be none: at exit
     while frame is not None and frame.f_code.co_flags & _GENERATOR:
         frame = frame.f_back
     if frame is None or not _is_closing(frame):
