@@ -361,14 +361,16 @@ async def test_requests_of_one_question_have_one_parent(surface: Surface, stream
     config: dict[str, Any] = {"tools": [get_weather]}
     with Loopback(two_rounds(stream=stream)) as server:
         client = surface.client(server)
+        talk = client.chats.create(model=surface.model, config=config)
         if chat:
-            talk = client.chats.create(model=surface.model, config=config)
             result = (talk.send_message_stream if stream else talk.send_message)(QUESTION)
             result = await result if surface.is_async else result
         else:
             result = await surface.create(client, stream=stream, config=config)
         if stream:
             await surface.take(result)
+        if chat:
+            assert [content.role for content in talk.get_history()][-1] == "model"
         del result
         await asyncio.sleep(0)
         await surface.shut(client)

@@ -294,6 +294,21 @@ async def test_unobserved_and_uninstrumented(surface: InteractionsSurface, recor
     assert recorder.attributes()["streamspan.preview"] == "x"
 
 
+async def test_whole_answer_to_a_request_for_a_stream(observed: Recorder) -> None:
+    """A server that does not stream: the application gets the SDK's own object, and the span is complete."""
+    surface = INTERACTIONS[0]
+    with Loopback(Reply.of(surface.whole("Lima"))) as server:
+        client = surface.client(server)
+        if not surface.old:  # 1.x makes a stream of it, without an event
+            assert type(await surface.open(client)).__name__ == "Interaction"
+        else:
+            await surface.create(client)
+        await surface.shut(client)
+
+    assert observed.attributes()["streamspan.outcome"] == "completed"
+    assert observed.attributes()["streamspan.preview"] == "Lima"
+
+
 async def test_agent(observed: Recorder) -> None:
     """An interaction with an agent names it, as it has no model."""
     surface = INTERACTIONS[0]

@@ -186,9 +186,7 @@ def _interact(
     sending = begin(PACKAGE, describe, resource, args, kwargs)
     if sending is None:
         return wrapped(*args, **kwargs)
-    result = sending.send(wrapped, *args, **kwargs)
-    _note(result)
-    return watch(result, sending.call)
+    return _received(sending.send(wrapped, *args, **kwargs), sending.call)
 
 
 async def _interact_async(
@@ -197,9 +195,14 @@ async def _interact_async(
     sending = begin(PACKAGE, describe, resource, args, kwargs)
     if sending is None:
         return await wrapped(*args, **kwargs)
-    result = await sending.send_async(wrapped, *args, **kwargs)
-    _note(result)
-    return watch(result, sending.call)
+    return _received(await sending.send_async(wrapped, *args, **kwargs), sending.call)
+
+
+def _received(result: Any, call: Call | None) -> Any:
+    if interactions.is_running(result) is None:
+        return watch(result, call)
+    _note(result)  # a whole interaction, even where a stream was asked for
+    return _answered(result, call)
 
 
 def _describe_stainless(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
