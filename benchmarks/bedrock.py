@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import importlib
 import io
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
+
+    from calls import Transport
 
 CONVERSE: dict[str, Any] = {
     "modelId": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
@@ -173,19 +175,27 @@ class AsyncRaw(Raw):
         return self._fp.read(amt)
 
 
-def connect_bedrock(
-    sdk: str, is_async: bool, body: Callable[[], bytes | list[bytes]], loop: asyncio.AbstractEventLoop | None
-) -> Any:
-    """A client that is given ``body()`` in place of every answer."""
-    session = importlib.import_module(f"{sdk}.session").get_session()
-    raw = AsyncRaw if is_async else Raw
-    response = getattr(importlib.import_module(f"{sdk}.awsrequest"), "AioAWSResponse" if is_async else "AWSResponse")
-    client = session.create_client("bedrock-runtime", **CLIENT)
-    if loop is not None:
-        client = loop.run_until_complete(client.__aenter__())
+def connect_botocore(transport: Transport) -> Any:
+    return _answer(_create("botocore"), "botocore", transport)
+
+
+def connect_aiobotocore(transport: Transport) -> Any:
+    loop = asyncio.new_event_loop()  # it is never connected, so no loop is its own
+    client = loop.run_until_complete(_create("aiobotocore").__aenter__())
+    loop.close()
+    return _answer(client, "aiobotocore", transport)
+
+
+def _create(sdk: str) -> Any:
+    return importlib.import_module(f"{sdk}.session").get_session().create_client("bedrock-runtime", **CLIENT)
+
+
+def _answer(client: Any, sdk: str, transport: Transport) -> Any:
+    name, raw = ("AioAWSResponse", AsyncRaw) if transport.is_async else ("AWSResponse", Raw)
+    response: Any = getattr(importlib.import_module(f"{sdk}.awsrequest"), name)
 
     def answer(**_: Any) -> Any:
-        return response("https://bedrock", 200, {"x-amzn-requestid": "req-1"}, raw(body()))
+        return response("https://bedrock", 200, {"x-amzn-requestid": "req-1"}, raw(transport.body))
 
     client.meta.events.register("before-send.bedrock-runtime", answer)
     return client

@@ -137,8 +137,8 @@ def _closes(frame: FrameType) -> bool:
     before = ""
     for instruction in dis.get_instructions(frame.f_code):
         if instruction.offset == frame.f_lasti:
-            return before == "close" and instruction.opname.startswith("CALL")
-        if instruction.opname != "PRECALL":  # 3.11 has it between the two
+            return before == "close" and instruction.opname.startswith(("CALL", "PRECALL"))
+        if instruction.opname != "PRECALL":  # 3.11 has it between the two, and where the code is hot, it makes the call
             before = instruction.argval if instruction.opname in {"LOAD_ATTR", "LOAD_METHOD"} else ""
     return False
 
