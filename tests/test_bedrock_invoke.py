@@ -74,7 +74,7 @@ def invocation(case: Case, **more: Any) -> dict[str, Any]:
 def cost(model: str, usage: Usage) -> dict[str, Any]:
     """What a model costs."""
     price = PriceBook().price("aws.bedrock", (None, model), usage)
-    if price is None:
+    if price is None or price.input is None or price.output is None:
         return {"streamspan.cost.unpriced": True}
     return {
         "streamspan.cost.total": float(price.total),

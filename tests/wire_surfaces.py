@@ -18,6 +18,8 @@ from surfaces import (
     Surface,
 )
 
+SDK: Any = anthropic  # which exports these clients where they can be imported only
+
 
 class AzureSurface(OpenAISurface):
     """Chat completions of Azure OpenAI."""
@@ -107,7 +109,7 @@ class ClaudeOnBedrockSurface(AnthropicSurface):
     model = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 
     def client(self, server: Loopback, **options: Any) -> Any:
-        kind: Any = anthropic.AsyncAnthropicBedrock if self.is_async else anthropic.AnthropicBedrock
+        kind: Any = SDK.AsyncAnthropicBedrock if self.is_async else SDK.AnthropicBedrock
         return kind(aws_access_key="none", aws_secret_key="none", aws_region="us-east-1", max_retries=0, **options)
 
 
@@ -118,7 +120,7 @@ class ClaudeOnVertexSurface(AnthropicSurface):
     model = "claude-haiku-4-5@20251001"
 
     def client(self, server: Loopback, **options: Any) -> Any:
-        kind: Any = anthropic.AsyncAnthropicVertex if self.is_async else anthropic.AnthropicVertex
+        kind: Any = SDK.AsyncAnthropicVertex if self.is_async else SDK.AnthropicVertex
         return kind(region="us-east5", project_id="lima-guide", access_token="none", max_retries=0, **options)
 
 
