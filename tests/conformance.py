@@ -217,9 +217,9 @@ class Case:
     def data(self) -> bytes:
         """The body, as it is sent."""
         data = self.body.read_bytes()
-        return b"".join(map(self._frame, data.splitlines())) if self.body.suffix == ".jsonl" else data
+        return b"".join(map(self.frame, data.splitlines())) if self.body.suffix == ".jsonl" else data
 
-    def _frame(self, line: bytes) -> bytes:
+    def frame(self, line: bytes) -> bytes:
         """One event of Amazon's."""
         said = json.loads(line)
         if kind := said.get(":exception"):

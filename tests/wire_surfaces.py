@@ -133,7 +133,7 @@ class ClaudeOnFoundrySurface(AnthropicSurface):
 
 
 class TextCompletionsSurface(AnthropicSurface):
-    """Anthropic's text completions, which its SDK had until 1.x."""
+    """Anthropic's text completions, which its SDK had before 1.0."""
 
     name = "text_completions"
     model = "claude-2.1"
