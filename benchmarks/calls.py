@@ -5,108 +5,20 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import bedrock
+import bodies
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-WORDS = ("The", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog", "and", "writes", "a", "note", "about", "rivers")
 OPENAI: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Tell me about rivers."}]}
 OPENAI_STREAM: dict[str, Any] = {**OPENAI, "stream": True, "stream_options": {"include_usage": True}}
+RESPONSES: dict[str, Any] = {"model": "gpt-4o-mini", "input": "Tell me about rivers."}
 ANTHROPIC: dict[str, Any] = {"model": "claude-sonnet-4-5", "max_tokens": 4096, "messages": OPENAI["messages"]}
-
-
-def cut(chunks: int) -> list[str]:
-    """An answer in that many pieces of a word each, as models send them."""
-    return [f" {WORDS[i % len(WORDS)]}" for i in range(chunks)]
-
-
-# Bodies, in the wire formats of the providers ------------------------------------------------------------------------
-
-
-def write_openai(pieces: Sequence[str]) -> list[bytes]:
-    """The events of a streamed chat completion."""
-    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": "", "refusal": None}, *({"content": p} for p in pieces)]
-    chunks = [_openai_chunk([{"index": 0, "delta": d, "logprobs": None, "finish_reason": None}]) for d in deltas]
-    chunks.append(_openai_chunk([{"index": 0, "delta": {}, "logprobs": None, "finish_reason": "stop"}]))
-    chunks.append(_openai_chunk([], _openai_usage(len(pieces))))
-    return [*(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks), b"data: [DONE]\n\n"]
-
-
-def _openai_chunk(choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {
-        "id": "chatcmpl-DmfZu2BjJmBGSSHpj9hWtFQYBU",
-        "object": "chat.completion.chunk",
-        "created": 1780491942,
-        "model": "gpt-4o-mini-2024-07-18",
-        "service_tier": "default",
-        "system_fingerprint": "fp_448a0d11e0",
-        "choices": choices,
-        "usage": usage,
-    }
-
-
-def _openai_usage(output: int) -> dict[str, Any]:
-    return {
-        "prompt_tokens": 12,
-        "completion_tokens": output,
-        "total_tokens": 12 + output,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
-    }
-
-
-def write_openai_whole(pieces: Sequence[str]) -> bytes:
-    """The body of a chat completion that is not streamed."""
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(pieces), "refusal": None, "annotations": []}
-    choice: dict[str, Any] = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    return json.dumps(_openai_chunk([choice], _openai_usage(len(pieces))) | {"object": "chat.completion"}).encode()
-
-
-def write_anthropic(pieces: Sequence[str]) -> list[bytes]:
-    """The events of a streamed message."""
-    block = {"type": "text", "text": ""}
-    events: list[dict[str, Any]] = [
-        {"type": "message_start", "message": _anthropic_message([], 1, None)},
-        {"type": "content_block_start", "index": 0, "content_block": block},
-        {"type": "ping"},
-        *({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": p}} for p in pieces),
-        {"type": "content_block_stop", "index": 0},
-        {
-            "type": "message_delta",
-            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-            "usage": {"output_tokens": len(pieces)},
-        },
-        {"type": "message_stop"},
-    ]
-    return [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
-
-
-def write_anthropic_whole(pieces: Sequence[str]) -> bytes:
-    """The body of a message that is not streamed."""
-    return json.dumps(_anthropic_message([{"type": "text", "text": "".join(pieces)}], len(pieces), "end_turn")).encode()
-
-
-def _anthropic_message(content: list[dict[str, Any]], output: int, stop_reason: str | None) -> dict[str, Any]:
-    return {
-        "id": "msg_01XFDUDYJgAACzvnptvVoYEL",
-        "type": "message",
-        "role": "assistant",
-        "model": "claude-sonnet-4-5-20250929",
-        "content": content,
-        "stop_reason": stop_reason,
-        "stop_sequence": None,
-        "usage": {
-            "input_tokens": 12,
-            "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0,
-            "output_tokens": output,
-            "service_tier": "standard",
-        },
-    }
-
+GOOGLE: dict[str, Any] = {"model": "gemini-2.5-flash", "contents": "Tell me about rivers."}
 
 # Calls: each reads its answer to the end and keeps nothing ------------------------------------------------------------
 
@@ -145,12 +57,70 @@ def ask_anthropic(client: Any) -> Any:
     return client.messages.create(**ANTHROPIC)
 
 
+def read_responses(client: Any) -> None:
+    for _ in client.responses.create(**RESPONSES, stream=True):
+        pass
+
+
+async def read_responses_async(client: Any) -> None:
+    async for _ in await client.responses.create(**RESPONSES, stream=True):
+        pass
+
+
+def ask_responses(client: Any) -> Any:
+    return client.responses.create(**RESPONSES)
+
+
+def read_google(client: Any) -> None:
+    for _ in client.models.generate_content_stream(**GOOGLE):
+        pass
+
+
+async def read_google_async(client: Any) -> None:
+    async for _ in await client.models.generate_content_stream(**GOOGLE):
+        pass
+
+
+def ask_google(client: Any) -> Any:
+    return client.models.generate_content(**GOOGLE)
+
+
+# Clients, over a transport that calls ``answer`` with each request ----------------------------------------------------
+
+
+def connect_openai(transport: Transport) -> Any:
+    return _connect_stainless("openai", "OpenAI", transport)
+
+
+def connect_anthropic(transport: Transport) -> Any:
+    return _connect_stainless("anthropic", "Anthropic", transport)
+
+
+def _connect_stainless(package: str, name: str, transport: Transport) -> Any:
+    sdk = importlib.import_module(package)
+    prefix = "Async" if transport.is_async else ""
+    http_client = getattr(sdk, f"Default{prefix}HttpxClient")
+    http = http_client(transport=transport.mock(http_client))
+    return getattr(sdk, prefix + name)(api_key="none", max_retries=0, http_client=http)
+
+
+def connect_google(transport: Transport) -> Any:
+    from google import genai
+    from google.genai import _api_client
+
+    base: Any = getattr(_api_client, "SyncHttpx2Client", None) or _api_client.SyncHttpxClient
+    http = {"client_args": {"transport": transport.mock(base)}, "async_client_args": {"transport": transport.mock(base)}}
+    client = genai.Client(api_key="none", http_options=http)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    return client.aio if transport.is_async else client
+
+
 @dataclass(frozen=True)
 class Provider:
-    """One SDK: its client classes and the bodies its provider sends."""
+    """One wire format of one SDK: how to make a client, and the bodies its provider sends."""
 
     sdk: str
-    client: str
+    """The distribution that holds it."""
+    connect: Callable[[Transport], Any]
     write: Callable[[Sequence[str]], list[bytes]]
     write_whole: Callable[[Sequence[str]], bytes]
 
@@ -166,20 +136,61 @@ class Surface:
     is_async: bool = False
 
 
-OPENAI_PROVIDER = Provider("openai", "OpenAI", write_openai, write_openai_whole)
-ANTHROPIC_PROVIDER = Provider("anthropic", "Anthropic", write_anthropic, write_anthropic_whole)
+CHAT = Provider("openai", connect_openai, bodies.write_openai, bodies.write_openai_whole)
+RESPONSE = Provider("openai", connect_openai, bodies.write_responses, bodies.write_responses_whole)
+MESSAGE = Provider("anthropic", connect_anthropic, bodies.write_anthropic, bodies.write_anthropic_whole)
+CONVERSE = Provider("botocore", bedrock.connect_botocore, bedrock.write_converse, bedrock.write_converse_whole)
+CLAUDE = Provider("botocore", bedrock.connect_botocore, bedrock.write_claude, bedrock.write_claude_whole)
+AIO_CONVERSE = Provider("aiobotocore", bedrock.connect_aiobotocore, bedrock.write_converse, bedrock.write_converse_whole)
+CONTENT = Provider("google-genai", connect_google, bodies.write_google, bodies.write_google_whole)
 
 SURFACES = {
-    "openai-sync": Surface("chat.completions.create(stream=True)", OPENAI_PROVIDER, read_openai, ask_openai),
-    "openai-async": Surface(
-        "await chat.completions.create(stream=True)", OPENAI_PROVIDER, read_openai_async, ask_openai, is_async=True
+    "openai-sync": Surface("chat.completions.create(stream=True)", CHAT, read_openai, ask_openai),
+    "openai-async": Surface("await chat.completions.create(stream=True)", CHAT, read_openai_async, ask_openai, is_async=True),
+    "responses-sync": Surface("responses.create(stream=True)", RESPONSE, read_responses, ask_responses),
+    "responses-async": Surface(
+        "await responses.create(stream=True)", RESPONSE, read_responses_async, ask_responses, is_async=True
     ),
-    "anthropic-sync": Surface("messages.create(stream=True)", ANTHROPIC_PROVIDER, read_anthropic, ask_anthropic),
-    "anthropic-async": Surface(
-        "await messages.create(stream=True)", ANTHROPIC_PROVIDER, read_anthropic_async, ask_anthropic, is_async=True
+    "anthropic-sync": Surface("messages.create(stream=True)", MESSAGE, read_anthropic, ask_anthropic),
+    "anthropic-async": Surface("await messages.create(stream=True)", MESSAGE, read_anthropic_async, ask_anthropic, is_async=True),
+    "anthropic-helper": Surface("messages.stream()", MESSAGE, read_anthropic_helper, ask_anthropic),
+    "google-sync": Surface("models.generate_content_stream()", CONTENT, read_google, ask_google),
+    "google-async": Surface("await aio.models.generate_content_stream()", CONTENT, read_google_async, ask_google, is_async=True),
+    "bedrock-sync": Surface("converse_stream()", CONVERSE, bedrock.read_converse, bedrock.ask_converse),
+    "bedrock-async": Surface(
+        "await converse_stream()", AIO_CONVERSE, bedrock.read_converse_async, bedrock.ask_converse, is_async=True
     ),
-    "anthropic-helper": Surface("messages.stream()", ANTHROPIC_PROVIDER, read_anthropic_helper, ask_anthropic),
+    "bedrock-invoke": Surface("invoke_model_with_response_stream()", CLAUDE, bedrock.read_claude, bedrock.ask_claude),
 }
+
+
+class Transport:
+    """Answers every request in this process, with one body."""
+
+    def __init__(self, *, is_async: bool) -> None:
+        self.is_async = is_async
+        self.body: bytes | list[bytes] = b""
+
+    def mock(self, client: type[Any]) -> Any:
+        """A transport for this class of HTTP client, which is httpx's for the older majors and httpx2's for the newer."""
+        modules = (base.__module__.partition(".")[0] for base in client.__mro__)
+        library: Any = importlib.import_module(next(name for name in modules if name.startswith("httpx")))
+
+        def answer(_request: Any) -> Any:
+            return self._answer(library)
+
+        return library.MockTransport(answer)
+
+    def _answer(self, library: Any) -> Any:
+        if isinstance(self.body, bytes):
+            return library.Response(200, headers={"content-type": "application/json"}, content=self.body)
+        content = _flow(self.body) if self.is_async else self.body
+        return library.Response(200, headers={"content-type": "text/event-stream"}, content=content)
+
+
+async def _flow(events: Sequence[bytes]) -> AsyncIterator[bytes]:
+    for event in events:
+        yield event
 
 
 class Session:
@@ -187,24 +198,18 @@ class Session:
 
     def __init__(self, surface: Surface) -> None:
         self.surface = surface
-        self._body: bytes | list[bytes] = b""
         self._loop = asyncio.new_event_loop() if surface.is_async else None
-        sdk = importlib.import_module(surface.provider.sdk)
-        prefix = "Async" if surface.is_async else ""
-        http_client = getattr(sdk, f"Default{prefix}HttpxClient")
-        self._http = _http_library(http_client)
-        self._client = getattr(sdk, prefix + surface.provider.client)(
-            api_key="none", max_retries=0, http_client=http_client(transport=self._http.MockTransport(self._answer))
-        )
+        self._transport = Transport(is_async=surface.is_async)
+        self._client = surface.provider.connect(self._transport)
 
     def stream(self, body: list[bytes]) -> None:
         """One streamed call, read to the end."""
-        self._body = body
+        self._transport.body = body
         self._finish(self.surface.read(self._client))
 
     def whole(self, body: bytes) -> None:
         """One call that is not streamed."""
-        self._body = body
+        self._transport.body = body
         self._finish(self.surface.ask(self._client))
 
     def close(self) -> None:
@@ -217,21 +222,3 @@ class Session:
     def _finish(self, work: Any) -> None:
         if self._loop is not None and inspect.isawaitable(work):
             self._loop.run_until_complete(work)
-
-    def _answer(self, _request: Any) -> Any:
-        body = self._body
-        if isinstance(body, bytes):
-            return self._http.Response(200, headers={"content-type": "application/json"}, content=body)
-        content = body if self._loop is None else _flow(body)
-        return self._http.Response(200, headers={"content-type": "text/event-stream"}, content=content)
-
-
-async def _flow(events: Sequence[bytes]) -> AsyncIterator[bytes]:
-    for event in events:
-        yield event
-
-
-def _http_library(client: type[Any]) -> Any:
-    """The HTTP library the SDK stands on: httpx for the older majors, httpx2 for the newer."""
-    modules = (base.__module__.partition(".")[0] for base in client.__mro__)
-    return importlib.import_module(next(name for name in modules if name.startswith("httpx")))

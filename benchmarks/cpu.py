@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from calls import cut
+from bodies import cut
 from child import answer
 from stage import Stage
 

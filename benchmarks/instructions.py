@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import re
 
-from calls import cut
+from bodies import cut
 from child import answer, run
 from stage import Stage
 

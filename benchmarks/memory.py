@@ -6,7 +6,7 @@ import gc
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
-from calls import cut
+from bodies import cut
 from child import answer
 from stage import Stage
 

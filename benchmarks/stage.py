@@ -6,7 +6,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from calls import SURFACES, Session, cut
+from bodies import cut
+from calls import SURFACES, Session
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from tracers import TRACERS
@@ -71,7 +72,9 @@ class Originals:
 
 
 def _owners(sdk: str) -> set[type[Any]]:
-    places = tuple(f"{sdk}.{part}" for part in ("resources", "_base_client", "_client"))
+    package = "google.genai" if sdk == "google-genai" else sdk
+    parts = ("resources", "_base_client", "_client", "models", "chats", "client")
+    places = tuple(f"{package}.{part}" for part in parts)
     modules = [module for name, module in list(sys.modules.items()) if name.startswith(places)]
     found = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
     return {owner for owner in found if owner.__module__.startswith(places)}

@@ -92,6 +92,7 @@ def recorder() -> Iterator[Recorder]:
 @pytest.fixture
 def observed(recorder: Recorder, request: pytest.FixtureRequest) -> Iterator[Recorder]:
     """The SDKs observed, with settings from ``@pytest.mark.settings(...)``; in the end no call may be left open."""
+    freeze()
     marker = request.node.get_closest_marker("settings")
     settings: dict[str, Any] = dict(marker.kwargs) if marker else {}
     streamspan.instrument(tracer_provider=recorder.provider, **settings)
@@ -103,6 +104,11 @@ def observed(recorder: Recorder, request: pytest.FixtureRequest) -> Iterator[Rec
 
 
 def pytest_collection_finish() -> None:
-    """Leaves all that is imported out of later collections: tests collect often, and the SDKs are half a million objects."""
+    """The SDKs are imported by now."""
+    freeze()
+
+
+def freeze() -> None:
+    """Leaves all that is there out of later collections: tests collect often, and the SDKs are half a million objects."""
     gc.collect()
     gc.freeze()

@@ -39,6 +39,8 @@ from loopback import (
     sse,
 )
 
+google_client: Any = import_module("google.genai._api_client")
+
 QUESTION = "Tell me about Lima."
 MESSAGES: list[Any] = [{"role": "user", "content": QUESTION}]
 
@@ -270,6 +272,13 @@ class AnthropicSurface(Surface):
         return client.messages.stream(model=self.model, messages=MESSAGES, max_tokens=100)
 
 
+def google_transport() -> Any:
+    """A transport of httpx, or of httpx2, whichever this version of the SDK is made for."""
+    client: Any = getattr(google_client, "AsyncHttpx2Client", None) or google_client.AsyncHttpxClient
+    library = next(base.__module__ for base in client.__mro__ if base.__module__.startswith("httpx")).partition(".")[0]
+    return import_module(library).AsyncHTTPTransport(verify=False)
+
+
 class GoogleSurface(Surface):
     """Google's generate_content; its streams are generators, and it has neither helpers nor raw responses."""
 
@@ -283,7 +292,9 @@ class GoogleSurface(Surface):
 
     def client(self, server: Loopback, **options: Any) -> Any:
         unverified = {"verify": False}
-        http: Any = {"base_url": server.url, "client_args": unverified, "async_client_args": unverified}
+        # A transport of one's own, as the SDK would take aiohttp, which is here for aiobotocore.
+        on_httpx = {**unverified, "transport": google_transport()} if self.is_async else unverified
+        http: Any = {"base_url": server.url, "client_args": unverified, "async_client_args": on_httpx}
         arguments: dict[str, Any] = {"api_key": "none", "http_options": http, **options}
         client = genai.Client(**arguments)
         return client.aio if self.is_async else client

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from streamspan.usage import Usage
 from streamspan.wire import Prompt, WireFormat
 
 from conftest import Recorder
-from eventstream import event, exception
+from eventstream import converse_whole, event, exception
 from loopback import CUT, Loopback, Piece, Reply
 from surfaces import BEDROCK, BedrockSurface
 
@@ -281,6 +282,21 @@ async def test_a_request_that_the_sdk_refuses(surface: BedrockSurface, observed:
     assert "streamspan.cost.total" not in observed.attributes()
 
 
+def test_a_stubbed_client(observed: Recorder) -> None:
+    """The Stubber of botocore gives an application's tests what they put there: a whole answer is observed, a stream that is none is not."""
+    stub: Any = import_module("botocore.stub").Stubber
+    said: dict[str, Any] = {"messageStop": {"stopReason": "end_turn"}}
+    with Loopback(Reply()) as server, closing(SYNC.client(server)) as client, stub(client) as stubbed:
+        stubbed.add_response("converse", converse_whole("Lima."))
+        stubbed.add_response("converse_stream", {"stream": said})
+        client.converse(modelId="m", messages=[])
+        assert client.converse_stream(modelId="m", messages=[])["stream"] == said
+
+    whole, streamed = (dict(span.attributes or {}) for span in observed.spans(2))
+    assert (whole["streamspan.outcome"], whole["streamspan.preview"]) == ("completed", "Lima.")
+    assert streamed["streamspan.outcome"] == "abandoned"
+
+
 @both
 async def test_a_prompt_router_names_the_model(surface: BedrockSurface, observed: Recorder) -> None:
     """The model that a router chose is the one that answered; the model that was asked for is written as it was given."""
@@ -367,6 +383,11 @@ async def in_with(body: Any) -> None:
     else:
         with body as raw:
             assert raw.read() == ANSWER
+
+
+async def in_with_of_httpx(body: Any) -> None:
+    async with body:
+        assert await body.read() == ANSWER
 
 
 async def some_and_close(body: Any) -> None:
@@ -469,3 +490,43 @@ async def test_a_streamed_invocation(surface: BedrockSurface, invoked: Recorder)
 
     assert seen == [{"chunk": {"bytes": b'{"text":"a"}'}}]
     assert invoked.attributes()["gen_ai.request.stream"] is True
+
+
+if hasattr(import_module("aiobotocore.response"), "AioHttpxStreamingBody"):  # of aiobotocore 3
+
+    @pytest.mark.parametrize("take", [all_at_once, in_pieces, by_chunks, in_with_of_httpx], ids=lambda take: take.__name__)
+    async def test_a_body_of_httpx(take: Any, invoked: Recorder) -> None:
+        """Aiobotocore 3 can be run on httpx, whose bodies are read along as well; its event streams cannot be read on it, nor without us."""
+        http: Any = import_module("aiobotocore.httpxsession")
+        config: Any = import_module("aiobotocore.config").AioConfig(http_session_cls=http.HttpxSession)
+        with Loopback(Reply(headers={"content-type": "application/json", **COUNTS}, body=ANSWER)) as server:
+            client = ASYNC.client(server, config=config)
+            await take(await invoke(ASYNC, client))
+            await ASYNC.shut(client)
+
+        assert invoked.attributes()["streamspan.outcome"] == "completed"
+        assert invoked.attributes()["gen_ai.usage.output_tokens"] == 1000
+        assert invoked.attributes()["streamspan.preview"] == ("Lima " * 1000)[-4096:]
+
+
+async def test_two_tasks_at_one_stream(observed: Recorder) -> None:
+    """A second task that reads at the same time gets the generator's own error, and the first reads to the end."""
+    hold = threading.Event()
+    events = ASYNC.wire(["a", "b"])
+    async with stream(ASYNC, [*events[:2], hold, *events[2:]]) as opened:
+        reading, first = asyncio.Event(), ASYNC.iterator(opened)
+
+        async def read() -> None:
+            async for _ in first:
+                reading.set()
+
+        task = asyncio.create_task(read())
+        await reading.wait()
+        await asyncio.sleep(0.05)  # until it waits for the next
+        with pytest.raises(RuntimeError, match="already running"):
+            await ASYNC.take(opened)
+        hold.set()
+        await task
+
+    assert observed.attributes()["streamspan.outcome"] == "completed"
+    assert observed.attributes()["streamspan.preview"] == "ab"

@@ -1,7 +1,9 @@
 """Amazon Bedrock's InvokeModel and agents through the real clients: all of the span, compared as a whole."""
 
 import base64
+import io
 import json
+from collections.abc import Callable
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
@@ -19,26 +21,17 @@ from bedrock_bodies import CASES, COUNTED, HEADERS, TEXT, Case, chunk
 from conftest import Recorder
 from eventstream import EVENT_STREAM, event, exception
 from loopback import CUT, Loopback, Reply
+from surfaces import ASYNC_SESSION, CLIENT, SYNC_SESSION
 
 # Without annotations of their own.
-botocore: Any = import_module("botocore.session")
-aiobotocore: Any = import_module("aiobotocore.session")
 StreamingBody: Any = import_module("botocore.response").StreamingBody
 EventStreamError: Any = import_module("botocore.exceptions").EventStreamError
 ProtocolError: Any = import_module("urllib3.exceptions").ProtocolError
 
-SYNC, ASYNC = botocore.get_session(), aiobotocore.get_session()
-# What Bedrock can do and where it lives is read once, and before the tests begin.
-ASYNC.register_component("data_loader", SYNC.get_component("data_loader"))
-CLIENT: dict[str, Any] = {
-    "region_name": "us-east-1",
-    "verify": False,
-    "aws_access_key_id": "none",
-    "aws_secret_access_key": "none",
-}
 RUNTIME, AGENTS = "bedrock-runtime", "bedrock-agent-runtime"
-for service in (RUNTIME, AGENTS):
-    SYNC.create_client(service, **CLIENT).close()
+SYNC_SESSION.create_client(
+    **{**CLIENT, "service_name": AGENTS}
+).close()  # what it can do is read once, and before the tests begin
 
 MEASURED = {
     "streamspan.longest_gap_ms": int,
@@ -54,13 +47,18 @@ async def ask(reply: Reply, service: str, operation: str, *, is_async: bool = Fa
     """Sends one request, and reads its answer to the end: the events of a stream, or the bytes of a body."""
     with Loopback(reply) as server:
         if is_async:
-            async with ASYNC.create_client(service, endpoint_url=server.url, **CLIENT) as client:
+            async with ASYNC_SESSION.create_client(**arguments(server, service)) as client:
                 return [item async for item in answer_in(await getattr(client, operation)(**params))]
         with (
-            closing(SYNC.create_client(service, endpoint_url=server.url, **CLIENT)) as client,
+            closing(SYNC_SESSION.create_client(**arguments(server, service))) as client,
             closing(answer_in(getattr(client, operation)(**params))) as answer,
         ):
             return list(answer)
+
+
+def arguments(server: Loopback, service: str) -> dict[str, Any]:
+    """What makes a client of this service."""
+    return {**CLIENT, "service_name": service, "endpoint_url": server.url}
 
 
 def answer_in(result: Any) -> Any:
@@ -89,11 +87,15 @@ def cost(model: str, usage: Usage) -> dict[str, Any]:
 
 def simplify(attributes: Any) -> dict[str, Any]:
     """A span's attributes, with JSON decoded and what is measured as its type."""
-    simple = {key: type(value) if key in MEASURED else value for key, value in attributes.items()}
-    json_keys = ("messages", "gen_ai.system_instructions", "gen_ai.tool.definitions")
-    return {key: json.loads(value) if key.endswith(json_keys) else value for key, value in simple.items()}
+    simple: dict[str, Any] = dict(attributes)
+    for key in simple.keys() & MEASURED:
+        simple[key] = type(simple[key])
+    for key in simple.keys() & JSON:
+        simple[key] = json.loads(simple[key])
+    return simple
 
 
+JSON = {"gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions", "gen_ai.tool.definitions"}
 CACHED = Usage(uncached_input_tokens=12, cache_read_tokens=80, cache_write_tokens=20, output_tokens=5)
 PLAIN = Usage(input_tokens=12, output_tokens=5)
 
@@ -203,7 +205,7 @@ async def test_stream_that_is_left(observed: Recorder) -> None:
     """Closing a stream aborts it; what was said is on the span."""
     with (
         Loopback(Reply(headers=EVENT_STREAM, body=list(map(chunk, LLAMA.chunks)))) as server,
-        closing(SYNC.create_client(RUNTIME, endpoint_url=server.url, **CLIENT)) as client,
+        closing(SYNC_SESSION.create_client(**arguments(server, RUNTIME))) as client,
         closing(client.invoke_model_with_response_stream(**invocation(LLAMA))["body"]) as stream,
     ):
         next(iter(stream))
@@ -255,9 +257,9 @@ async def test_stream_that_nobody_knows_without_counts(observed: Recorder) -> No
 @pytest.mark.parametrize("model", ["arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6", None])
 async def test_hidden_model_is_priced_by_the_answer(model: str | None, observed: Recorder) -> None:
     """A profile of the application's hides the model, which Claude names: that is who answered, and what is paid for."""
-    asked = {"modelId": model or CLAUDE.model}
+    asked: dict[str, Any] = {"modelId": model or CLAUDE.model}
     reply = Reply(headers=EVENT_STREAM, body=list(map(chunk, CLAUDE.chunks)))
-    await ask(reply, RUNTIME, "invoke_model_with_response_stream", **{**invocation(CLAUDE), **asked})
+    await ask(reply, RUNTIME, "invoke_model_with_response_stream", **(invocation(CLAUDE) | asked))
 
     attributes = observed.attributes()
     assert attributes["gen_ai.request.model"] == asked["modelId"]
@@ -307,7 +309,7 @@ def model_call(tokens: tuple[int, int], model: str = HAIKU) -> list[bytes]:
     ]
 
 
-AGENT = {"agentId": "AGENT1", "agentAliasId": "ALIAS1", "sessionId": "s-1", "inputText": "Capital?"}
+AGENT: dict[str, Any] = {"agentId": "AGENT1", "agentAliasId": "ALIAS1", "sessionId": "s-1", "inputText": "Capital?"}
 AGENT_EXPECTED = {
     "gen_ai.operation.name": "invoke_agent",
     "gen_ai.provider.name": "aws.bedrock",
@@ -384,7 +386,7 @@ async def test_inline_agent(observed: Recorder) -> None:
     """An agent made for one request is named on its span; what it leaves to the application are tool calls."""
     function = {"actionGroup": "weather", "function": "get", "parameters": [{"name": "city", "type": "string", "value": "Lima"}]}
     control = {"invocationId": "i-1", "invocationInputs": [{"functionInvocationInput": function}]}
-    params = {
+    params: dict[str, Any] = {
         "foundationModel": HAIKU,
         "instruction": "You know the world, and what you know you say briefly.",
         "agentName": "geographer",
@@ -411,7 +413,7 @@ async def test_agent_that_is_left(observed: Recorder) -> None:
     """Closing an agent's stream aborts it."""
     with (
         Loopback(Reply(headers=EVENT_STREAM, body=[piece("Lima "), piece("is it.")])) as server,
-        closing(SYNC.create_client(AGENTS, endpoint_url=server.url, **CLIENT)) as client,
+        closing(SYNC_SESSION.create_client(**arguments(server, AGENTS))) as client,
         closing(client.invoke_agent(**AGENT)["completion"]) as stream,
     ):
         next(iter(stream))
@@ -455,3 +457,133 @@ async def test_recording(is_async: bool, recorder: Recorder) -> None:
         assert attributes["gen_ai.usage.output_tokens"] == metrics["outputTokenCount"]
         assert attributes["gen_ai.response.model"] == events[0]["message"]["model"]
         assert attributes["gen_ai.response.finish_reasons"] == (events[-2]["delta"]["stop_reason"],)
+
+
+# --- a whole answer, however it is read ------------------------------------------------------------------------------
+
+TITAN = CASES["titan"]
+WHOLE = json.dumps(TITAN.whole).encode()
+
+
+def read_at_once(body: Any) -> bytes:
+    return body.read()
+
+
+def read_in_pieces(body: Any) -> bytes:
+    return b"".join(iter(lambda: body.read(7), b""))
+
+
+def read_what_there_is(body: Any) -> bytes:
+    return body.read(len(WHOLE))
+
+
+def read_as_json(body: Any) -> bytes:
+    return json.dumps(json.load(body)).encode()
+
+
+def iterate(body: Any) -> bytes:
+    return b"".join(body)
+
+
+def iterate_chunks(body: Any) -> bytes:
+    return b"".join(body.iter_chunks(10))
+
+
+def iterate_lines(body: Any) -> bytes:
+    return b"".join(body.iter_lines())
+
+
+@pytest.mark.parametrize(
+    "way", [read_at_once, read_in_pieces, read_what_there_is, read_as_json, iterate, iterate_chunks, iterate_lines]
+)
+def test_ways_to_read_a_whole_answer(way: Callable[[Any], bytes], observed: Recorder) -> None:
+    """The body is the SDK's own, gives what it gives without us, and is on the span once it is read."""
+    with (
+        Loopback(Reply(headers=HEADERS, body=WHOLE)) as server,
+        closing(SYNC_SESSION.create_client(**arguments(server, RUNTIME))) as client,
+        closing(client.invoke_model(**invocation(TITAN))["body"]) as body,
+    ):
+        assert type(body) is StreamingBody
+        assert way(body) == WHOLE
+        assert simplify(observed.span().attributes) | {"server.port": None} == {**expected(TITAN), "server.port": None}
+
+
+def test_whole_answer_that_nobody_reads(observed: Recorder) -> None:
+    """An answer that is dropped was paid for all the same: its tokens stand in the headers."""
+    with (
+        Loopback(Reply(headers=HEADERS, body=WHOLE)) as server,
+        closing(SYNC_SESSION.create_client(**arguments(server, RUNTIME))) as client,
+    ):
+        client.invoke_model(**invocation(TITAN))["body"].close()
+
+    attributes = observed.attributes()
+    assert attributes["streamspan.outcome"] == "aborted"
+    assert attributes["gen_ai.usage.output_tokens"] == 5
+    assert attributes["streamspan.cost.total"] == cost(TITAN.model, PLAIN)["streamspan.cost.total"]
+    assert "gen_ai.output.messages" not in attributes
+
+
+EMBEDDED = {
+    "titan": (
+        "amazon.titan-embed-text-v2:0",
+        {"inputText": "Lima", "dimensions": 2},
+        {"embedding": [0.1, 0.2], "inputTextTokenCount": 12},
+        {"gen_ai.embeddings.dimension.count": 2},
+    ),
+    "cohere": (
+        "cohere.embed-english-v3",
+        {"texts": ["Lima"], "input_type": "search_document", "embedding_types": ["float"]},
+        {"embeddings": {"float": [[0.1, 0.2]]}, "id": "e-1", "response_type": "embeddings_by_type"},
+        {"gen_ai.request.encoding_formats": ("float",)},
+    ),
+}
+
+
+@pytest.mark.parametrize(("model", "asked", "answer", "request_attributes"), EMBEDDED.values(), ids=EMBEDDED)
+async def test_embeddings(model: str, asked: Any, answer: Any, request_attributes: dict[str, Any], observed: Recorder) -> None:
+    """Embeddings have tokens and a price, if it is known, and no content."""
+    headers = {**HEADERS}
+    del headers["x-amzn-bedrock-output-token-count"]
+    await ask(
+        Reply(headers=headers, body=json.dumps(answer).encode()), RUNTIME, "invoke_model", modelId=model, body=json.dumps(asked)
+    )
+
+    assert observed.span().name == f"embeddings {model}"
+    attributes = dict(observed.attributes())
+    assert isinstance(attributes.pop("server.port"), int)
+    assert attributes == {
+        "gen_ai.operation.name": "embeddings",
+        "gen_ai.provider.name": "aws.bedrock",
+        "gen_ai.request.model": model,
+        "server.address": "127.0.0.1",
+        "cloud.region": "us-east-1",
+        **request_attributes,
+        "gen_ai.response.id": "req-1",
+        "gen_ai.usage.input_tokens": 12,
+        "streamspan.outcome": "completed",
+        **cost(model, Usage(input_tokens=12)),
+    }
+
+
+@pytest.mark.parametrize("headers", [HEADERS, {"content-type": "image/png"}], ids=["counted", "not counted"])
+async def test_whole_answer_that_nobody_knows(headers: dict[str, str], observed: Recorder) -> None:
+    """Of an image there is what Bedrock counts, if it does, and nothing else."""
+    data = b"\x89PNG\r\n\x1a\n\xff"
+    asked = json.dumps({"prompt": "A lama", "mode": "text-to-image"})
+    pieces = await ask(Reply(headers=headers, body=data), RUNTIME, "invoke_model", modelId="stability.sd3-large-v1:0", body=asked)
+
+    attributes = observed.attributes()
+    assert b"".join(pieces) == data
+    assert attributes["streamspan.outcome"] == "completed"
+    assert attributes.get("gen_ai.usage.output_tokens") == (5 if headers is HEADERS else None)
+    assert not [key for key in attributes if "messages" in key or "estimated" in key]
+
+
+async def test_body_in_a_file(observed: Recorder) -> None:
+    """A request's body in a file is not read before the SDK does; what answers is still known by its shape."""
+    body = io.BytesIO(json.dumps(TITAN.body).encode())
+    await ask(Reply(headers=HEADERS, body=WHOLE), RUNTIME, "invoke_model", modelId=TITAN.model, body=body)
+
+    attributes = simplify(observed.span().attributes)
+    assert attributes["gen_ai.output.messages"] == expected(TITAN)["gen_ai.output.messages"]
+    assert attributes["gen_ai.usage.output_tokens"] == 5

@@ -117,6 +117,7 @@ def test_answer_names_a_model_that_was_hidden() -> None:
     book, hidden, answered = PriceBook(), f"{ARN}:application-inference-profile/a1b2c3", "claude-sonnet-4-5-20250929"
     named, anywhere = (book.price("aws.bedrock", (answered, asked), IN_A_THOUSAND) for asked in (hidden, f"global.{MODEL}"))
 
+    assert book.price("aws.bedrock", (answered, "us-gov.anthropic.claude-imaginary-9"), IN_A_THOUSAND) is None
     assert named is not None
     assert anywhere is not None
     assert (named.total, anywhere.total) == (Decimal("0.00495"), Decimal("0.0045"))

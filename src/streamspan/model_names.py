@@ -13,6 +13,7 @@ from streamspan import semconv
 _TELLING_ARN = re.compile(r"arn:aws:bedrock:[^/]*:(?:foundation-model|inference-profile)/(.+)")
 """The only ARNs whose last part is the model: what was customised, imported or reserved has prices of its own."""
 _PATH = re.compile(r"(?:.*/)?models/([^/]+)")
+_APART = re.compile(r"(?:arn:.*/)?(?:global|us-gov)\.")
 _REGION = re.compile(r"^(?!global\.|us-gov\.)[a-z]{2,4}\.(?=[a-z0-9]+\.[a-z])")
 """All regions cost alike but these two."""
 _VERSION = re.compile(r"(?:-v\d+)?(?::\d+)?(?::\w+)?$")
@@ -26,8 +27,11 @@ def candidates(provider: str, models: tuple[str | None, ...]) -> tuple[str, ...]
         provider: ``gen_ai.provider.name``.
         models: Names of the model: the one that answered, the one that was asked.
     """
-    # What is asked of Bedrock says where it is to run, on which the price depends, and what answers does not.
-    ordered = reversed(models) if provider == semconv.AWS_BEDROCK else models
+    ordered = models
+    if provider == semconv.AWS_BEDROCK:
+        # What is asked says where it is to run, on which the price may depend; what answers does not.
+        asked = models[-1]
+        ordered = (asked,) if asked and _APART.match(asked) else models[::-1]
     return tuple(dict.fromkeys(name for model in ordered if model for name in _spellings(provider, model)))
 
 

@@ -30,7 +30,8 @@ class WireFormat:
     sdk: str
     """The package whose requests are matched, such as ``openai``."""
     path: str
-    """The logical path that its requests go to, such as ``/chat/completions``; a last segment of ``{id}`` stands for any."""
+    """The logical path that its requests go to, such as ``/chat/completions``; a last segment of ``{id}`` stands for any. Of
+    Amazon's SDKs the service and operation, such as ``/bedrock-runtime/Converse`` (which stands for ``ConverseStream`` as well)."""
     operation: str
     """``gen_ai.operation.name``."""
     read: Callable[[Any, Sink], None]
@@ -82,6 +83,11 @@ def fields(value: Any) -> dict[str, Any]:
 def sequence(value: Any) -> list[Any]:
     """``value`` if it is a list, else nothing: anything else may be an iterator that the SDK still has to read."""
     return list(value) if isinstance(value, list | tuple) else []  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+
+
+def count(value: Any) -> int | None:
+    """``value`` if it is a number of something; wires that carry the bodies of many have seen everything."""
+    return int(value) if isinstance(value, int | float) and 0 <= value < 2**63 else None
 
 
 def strings(value: Any) -> list[str]:

@@ -164,6 +164,13 @@ def test_cached_tokens_are_part_of_the_input() -> None:
     assert (usage.total_input_tokens, usage.cache_read_tokens, usage.cache_write_tokens) == (103, 80, 20)
 
 
+@pytest.mark.parametrize("odd", ["5", [5], {}, None, -1, 1e300])
+def test_counts_that_are_none(odd: Any) -> None:
+    """A count that is no number of anything is as good as none, and the rest is read."""
+    answer = hear(spell({"amazon-bedrock-invocationMetrics": {"inputTokenCount": odd, "outputTokenCount": 5.0}}))
+    assert (answer.reported.total_input_tokens, answer.reported.output_tokens) == (None, 5)
+
+
 def test_counts_so_far_of_a_stream_that_was_cut() -> None:
     """Llama counts as it goes."""
     usage = hear(*map(spell, LLAMA.chunks[:2])).reported

@@ -10,14 +10,14 @@ from typing import Any
 from streamspan import semconv
 from streamspan.answer import Sink
 from streamspan.usage import Usage
-from streamspan.wire import Attributes, Prompt, WireFormat, fields, request_attributes, sequence, strings
+from streamspan.wire import Attributes, Prompt, WireFormat, count, fields, request_attributes, sequence, strings
 
 
 def read(chunk: Any, into: Sink) -> None:
     """Reads a chunk, a whole answer, or an embedding: what each lacks the others may have."""
     top = fields(chunk)
     if into.text_index < 0 or top.get("completionReason"):  # the input is counted on each chunk, the output on the last
-        into.usage(Usage(input_tokens=top.get("inputTextTokenCount"), output_tokens=_count_output(top)))
+        into.usage(Usage(input_tokens=count(top.get("inputTextTokenCount")), output_tokens=count(_count_output(top))))
     for index, said in enumerate(map(fields, sequence(top.get("results")) or [top])):
         if text := said.get("outputText"):
             into.text(index, str(text))
@@ -25,7 +25,7 @@ def read(chunk: Any, into: Sink) -> None:
             into.finish(index, str(reason))
 
 
-def _count_output(top: dict[str, Any]) -> int | None:
+def _count_output(top: dict[str, Any]) -> Any:
     if "results" not in top:
         return top.get("totalOutputTextTokenCount")
     return next((fields(result).get("tokenCount") for result in sequence(top["results"])), None)

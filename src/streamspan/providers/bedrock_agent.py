@@ -14,7 +14,7 @@ from typing import Any
 from streamspan import semconv
 from streamspan.answer import Sink, dump_json
 from streamspan.usage import Usage
-from streamspan.wire import Attributes, Prompt, WireFormat, fields, request_attributes, sequence
+from streamspan.wire import Attributes, Prompt, WireFormat, count, fields, request_attributes, sequence
 
 
 def read(event: Any, into: Sink) -> None:
@@ -39,7 +39,7 @@ def _read_trace(part: dict[str, Any], into: Sink) -> None:
         if model := fields(step.get("modelInvocationInput")).get("foundationModel"):
             into.worker(str(model))
         if usage := fields(fields(fields(step.get("modelInvocationOutput")).get("metadata")).get("usage")):
-            into.more_usage(Usage(input_tokens=usage.get("inputTokens"), output_tokens=usage.get("outputTokens")))
+            into.more_usage(Usage(input_tokens=count(usage.get("inputTokens")), output_tokens=count(usage.get("outputTokens"))))
 
 
 def _read_control(control: dict[str, Any], into: Sink) -> None:
@@ -58,7 +58,7 @@ def _parameters(call: dict[str, Any]) -> list[Any]:
 
 def _name(call: dict[str, Any]) -> str:
     """A function's name in its group, as the application knows it."""
-    asked = call.get("function") or " ".join(filter(None, (call.get("httpMethod"), call.get("apiPath"))))
+    asked = call.get("function") or f"{call.get('httpMethod')} {call.get('apiPath')}"
     return f"{call.get('actionGroup')}.{asked}"
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from streamspan import semconv
 from streamspan.answer import Sink
 from streamspan.usage import Usage
-from streamspan.wire import Attributes, Prompt, WireFormat, fields, request_attributes, sequence, strings
+from streamspan.wire import Attributes, Prompt, WireFormat, count, fields, request_attributes, sequence, strings
 
 
 def read(chunk: Any, into: Sink) -> None:
@@ -29,7 +29,7 @@ def read(chunk: Any, into: Sink) -> None:
         into.identity(top.get("id"), top.get("model"))
     several = top.get("outputs") or top.get("generations") or top.get("choices")  # of Mistral, Cohere, DeepSeek
     for index, said in enumerate(sequence(several) or [top]):
-        _read_text(fields(said).get("index") or index, fields(said), into)
+        _read_text(count(fields(said).get("index")) or index, fields(said), into)
 
 
 def _read_llama(top: dict[str, Any], into: Sink) -> None:
@@ -38,7 +38,8 @@ def _read_llama(top: dict[str, Any], into: Sink) -> None:
     if reason := top.get("stop_reason"):
         into.finish(0, str(reason))
     # The input is counted on the first chunk, the output is on each how much there is so far.
-    into.usage(Usage(input_tokens=top.get("prompt_token_count"), output_tokens=top.get("generation_token_count")))
+    prompt_tokens, tokens = count(top.get("prompt_token_count")), count(top.get("generation_token_count"))
+    into.usage(Usage(input_tokens=prompt_tokens, output_tokens=tokens))
 
 
 def _read_text(index: int, said: dict[str, Any], into: Sink) -> None:

@@ -25,7 +25,7 @@ from streamspan.providers import (
     openai_chat,
 )
 from streamspan.usage import Usage
-from streamspan.wire import Attributes, Prompt, WireFormat, fields, request_attributes, sequence
+from streamspan.wire import Attributes, Prompt, WireFormat, count, fields, request_attributes, sequence
 
 # --- the answer ------------------------------------------------------------------------------------------------------
 
@@ -68,7 +68,7 @@ def _read_body(body: dict[str, Any], into: Sink) -> None:
             reader(body, into)
             break
     if metrics := fields(body.get(METRICS)):
-        into.usage(Usage(**{name: metrics.get(key) for name, key in _COUNTS.items()}))
+        into.usage(Usage(**{name: count(metrics.get(key)) for name, key in _COUNTS.items()}))
 
 
 _COUNTS = {

@@ -10,7 +10,7 @@ from typing import Any
 from streamspan import semconv
 from streamspan.answer import Sink, dump_json
 from streamspan.usage import Usage
-from streamspan.wire import Attributes, Prompt, WireFormat, fields, request_attributes, sequence, strings
+from streamspan.wire import Attributes, Prompt, WireFormat, count, fields, request_attributes, sequence, strings
 
 
 def read(event: Any, into: Sink) -> None:
@@ -21,9 +21,9 @@ def read(event: Any, into: Sink) -> None:
     top = fields(event)
     kind = top.get("event_type")
     whole = fields(top.get("response")) if kind == "stream-end" else top
-    if kind in {None, "text-generation"} and (text := top.get("text")):
+    if kind in (None, "text-generation") and (text := top.get("text")):
         into.text(0, str(text))
-    if kind in {None, "tool-calls-generation"}:
+    if kind in (None, "tool-calls-generation"):
         for key, call in enumerate(map(fields, sequence(top.get("tool_calls")))):
             into.tool_call(0, key, call.get("name"), dump_json(call.get("parameters") or {}))
     if reason := top.get("finish_reason"):
@@ -35,11 +35,7 @@ def read(event: Any, into: Sink) -> None:
 def read_usage(meta: dict[str, Any]) -> Usage:
     """The ``meta`` object: what is billed, where it says so."""
     counts = fields(meta.get("billed_units") or meta.get("tokens"))
-    return Usage(input_tokens=_whole(counts.get("input_tokens")), output_tokens=_whole(counts.get("output_tokens")))
-
-
-def _whole(count: Any) -> int | None:
-    return int(count) if isinstance(count, int | float) else None  # Cohere counts in floating point
+    return Usage(input_tokens=count(counts.get("input_tokens")), output_tokens=count(counts.get("output_tokens")))
 
 
 # --- the request -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from streamspan import live, providers, semconv
 from streamspan.call import Call, Request
-from streamspan.errors import guard
+from streamspan.errors import guard, logger
 from streamspan.sdks.botocore_bodies import tap_body
 from streamspan.sdks.botocore_streams import tap_events
 from streamspan.sdks.patching import Target
@@ -118,11 +118,13 @@ def _observe(result: Any, call: Call) -> bool:
 
 
 def _observe_stream(result: Any, call: Call) -> bool:
-    live.watch()
     stream = next((value for value in result.values() if hasattr(value, "_event_generator")), None)
-    if stream is not None:
-        tap_events(stream, call)
-    return stream is not None
+    if stream is None or not hasattr(stream, "_parse_event"):
+        logger.info("%s has no event stream that can be tapped in place", type(result).__qualname__)
+        return False
+    live.watch()
+    tap_events(stream, call)
+    return True
 
 
 def _observe_body(body: Any, headers: Mapping[str, str], call: Call) -> bool:
