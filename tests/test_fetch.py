@@ -162,6 +162,24 @@ async def test_a_background_stream_that_is_left_and_resumed(surface: ResponsesSu
     assert [span["streamspan.outcome"] for span in spans] == ["aborted", "completed", "completed", "completed"]
 
 
+@pytest.mark.parametrize("surface", SURFACES, ids=repr)
+async def test_a_stream_that_is_left_is_charged_where_it_was_made(surface: ResponsesSurface, observed: Recorder) -> None:
+    """Without ``background`` the one who made a response has its usage, if only as an estimate; reading it again adds nothing."""
+    with Loopback(lambda request: answer(request, usage=USAGE)) as server:
+        client = surface.client(server)
+        stream = await surface.open(client)
+        await surface.take(stream, 5)
+        await surface.close(stream)
+        await retrieve(client, surface, "whole")
+        await surface.shut(client)
+
+    made, fetched = (dict(span.attributes or {}) for span in observed.spans(2))
+    assert made["streamspan.outcome"] == "aborted"
+    assert made["streamspan.usage.estimated"] == ("input_tokens", "output_tokens")
+    assert "gen_ai.usage.cost" in made
+    assert charges(fetched) == {"streamspan.usage.omitted": "counted"}
+
+
 @pytest.mark.parametrize(("background", "expected"), [(True, CHARGED), (False, {"streamspan.usage.omitted": "counted"})])
 async def test_a_response_of_another_process(background: bool, expected: dict[str, Any], observed: Recorder) -> None:
     """Who made it there has its usage, unless it was made in the background: then we are the first to see it, as far as we know."""

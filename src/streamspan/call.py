@@ -39,6 +39,7 @@ class Request:
     provider: str
     """``gen_ai.provider.name``."""
     address: str
+    """The host; empty where the SDK finds it out only while it sends."""
     port: int
     body: Mapping[str, Any]
     streamed: bool
@@ -76,6 +77,8 @@ def start(telemetry: Telemetry, request: Request, at: int) -> Span:
         **request.more,
         **request.wire.request(request.body),
     }
+    if not request.address:
+        del attributes[semconv.SERVER_ADDRESS], attributes[semconv.SERVER_PORT]
     if request.streamed:
         attributes[semconv.REQUEST_STREAM] = True
     subject = request.body.get(request.wire.subject)

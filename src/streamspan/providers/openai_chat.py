@@ -59,7 +59,10 @@ def _read_anything(chunk: Any, into: Sink) -> None:
 def _read_choice(choice: dict[str, Any], chunk: Any, into: Sink) -> None:
     delta = choice.get("delta") or choice.get("message")
     said, index, content = fields(delta), choice.get("index") or 0, fields(delta).get("content")
-    _read_reasoning(index, extras(delta), into)
+    extra = extras(delta)
+    _read_reasoning(index, extra, into)
+    if audio := said.get("audio") or extra.get("audio"):
+        into.text(index, str(fields(audio).get("transcript") or ""))  # what is spoken; the sound stays where it is
     if isinstance(content, str) and content:
         into.text(index, content)
     _read_parts(index, content, into)
