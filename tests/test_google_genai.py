@@ -16,8 +16,10 @@ from google.genai import types
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import TracerProvider, sampling
+from opentelemetry.trace import SpanKind
 
 import streamspan
+from streamspan import live
 from streamspan.answer import Answer
 from streamspan.providers.google_genai import body, prompt, read
 
@@ -196,12 +198,16 @@ async def test_empty_stream(surface: Surface, observed: Recorder) -> None:
 
 @pytest.mark.parametrize("surface", GOOGLE, ids=repr)
 async def test_public_methods_are_untouched(surface: Surface, observed: Recorder) -> None:
-    """The method that the application calls is the SDK's own function, and gives the SDK's own generator."""
+    """The method that the application calls looks as it did, and gives the SDK's own generator."""
     with Loopback(Reply(body=surface.wire(TEXTS))) as server:
         client = surface.client(server)
         stream = await surface.open(client)
         kind: Any = client.models.__class__
-        assert kind.generate_content_stream.__module__ == "google.genai.models"
+        for method in (kind.generate_content, kind.generate_content_stream):
+            assert method.__module__ == "google.genai.models"
+            assert inspect.signature(method) == inspect.signature(method.__wrapped__)
+            assert inspect.iscoroutinefunction(method) is surface.is_async
+        assert inspect.isgeneratorfunction(kind.generate_content_stream) is not surface.is_async
         assert inspect.isasyncgen(stream) if surface.is_async else inspect.isgenerator(stream)
         code = stream.ag_code if surface.is_async else stream.gi_code
         assert code.co_filename == inspect.getfile(kind)
@@ -347,6 +353,56 @@ async def test_one_span_per_request_with_automatic_function_calling(
     assert json.loads(str(told[0]["gen_ai.tool.definitions"]))[0].items() >= tool.items()
 
 
+@pytest.mark.parametrize("chat", [False, True], ids=["models", "chat"])
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("surface", GOOGLE, ids=repr)
+async def test_requests_of_one_question_have_one_parent(surface: Surface, stream: bool, chat: bool, observed: Recorder) -> None:
+    """Where the application has no span the requests get a parent: a span that is no model call, and as long as both together."""
+    config: dict[str, Any] = {"tools": [get_weather]}
+    with Loopback(two_rounds(stream=stream)) as server:
+        client = surface.client(server)
+        talk = client.chats.create(model=surface.model, config=config)
+        if chat:
+            result = (talk.send_message_stream if stream else talk.send_message)(QUESTION)
+            result = await result if surface.is_async else result
+        else:
+            result = await surface.create(client, stream=stream, config=config)
+        if stream:
+            await surface.take(result)
+        if chat:
+            assert [content.role for content in talk.get_history()][-1] == "model"
+        del result
+        await asyncio.sleep(0)
+        await surface.shut(client)
+
+    observed.started.sort()
+    gc.collect()
+    live.settle()
+    observed.ended.sort(key=lambda span: span.name)
+    parent, *calls = observed.spans(3)
+    assert (parent.name, parent.kind, parent.parent) == ("automatic_function_calling", SpanKind.INTERNAL, None)
+    assert dict(parent.attributes or {}) == {}
+    assert [span.parent for span in calls] == [parent.context] * 2
+    assert parent.start_time is not None
+    assert parent.end_time is not None
+    assert all(parent.start_time <= (span.start_time or 0) <= (span.end_time or 0) <= parent.end_time for span in calls)
+    assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+async def test_one_request_needs_no_parent(stream: bool, observed: Recorder) -> None:
+    """Without a function to call there is the model call and nothing else."""
+    config = {"tools": [get_weather], "automatic_function_calling": {"disable": True}}
+    with Loopback(lambda _: Reply(body=SYNC.wire(["x"])) if stream else Reply.of(SYNC.whole("x"))) as server:
+        client = SYNC.client(server)
+        result = await SYNC.create(client, stream=stream, config=config)
+        if stream:
+            await SYNC.take(result)
+        await SYNC.shut(client)
+
+    assert observed.span().parent is None
+
+
 # --- who is asked ----------------------------------------------------------------------------------------------------
 
 
@@ -433,10 +489,11 @@ async def test_usage(reported: dict[str, Any], counts: tuple[int | None, ...], c
 @pytest.mark.parametrize("surface", GOOGLE, ids=repr)
 async def test_one_span_per_request_with_continuation(surface: GoogleSurface, observed: Recorder, *, streamed: bool) -> None:
     """An answer that the SDK continues by itself (2.x and newer) has a span for each request, with that request's own usage."""
+    is_old = genai.__version__.startswith("1.")  # which has never heard of it
 
     def answer(request: Request) -> Reply:
         second = "continuationToken" in request.body.decode()
-        usage, finish = google_usage(20, 4) if second else google_usage(10, 2), "STOP" if second else "CONTINUATION"
+        usage, finish = google_usage(20, 4) if second else google_usage(10, 2), "STOP" if second or is_old else "CONTINUATION"
         chunk = google_chunk([{"text": "b" if second else "a"}], finish=finish, usage=usage, id=f"resp_{second}")
         if not second:
             chunk["candidates"][0]["continuationToken"] = "dDE="
@@ -451,11 +508,11 @@ async def test_one_span_per_request_with_continuation(surface: GoogleSurface, ob
         hops = len(server.requests)
 
     told = [dict(span.attributes or {}) for span in sorted(observed.spans(hops), key=lambda span: span.start_time or 0)]
-    assert hops == (1 if genai.__version__.startswith("1.") else 2)
+    assert hops == (1 if is_old else 2)
     assert [attributes["streamspan.outcome"] for attributes in told] == ["completed"] * hops
     assert [attributes["gen_ai.usage.input_tokens"] for attributes in told] == [10, 20][:hops]
     assert [attributes["gen_ai.usage.output_tokens"] for attributes in told] == [2, 4][:hops]
-    assert [attributes["gen_ai.response.finish_reasons"] for attributes in told] == [("CONTINUATION",), ("STOP",)][:hops]
+    assert [attributes["gen_ai.response.finish_reasons"] for attributes in told] == [("CONTINUATION",), ("STOP",)][-hops:]
 
 
 # --- what the wire says ----------------------------------------------------------------------------------------------

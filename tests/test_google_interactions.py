@@ -235,7 +235,9 @@ async def test_get(surface: InteractionsSurface, observed: Recorder, *, streamed
 
     message = {"role": "assistant", "parts": [{"type": "text", "content": "Lima"}], "finish_reason": "completed"}
     timing = {"gen_ai.request.stream": True, "streamspan.chunks": 7} if streamed else {}
-    assert shown(observed.attributes()) == {
+    attributes = shown(observed.attributes())
+    attributes.pop("streamspan.usage.omitted", None)
+    assert attributes == {
         "gen_ai.operation.name": "fetch_response",
         "gen_ai.provider.name": "gcp.gemini",
         "server.address": "127.0.0.1",
@@ -251,18 +253,24 @@ async def test_get(surface: InteractionsSurface, observed: Recorder, *, streamed
     assert observed.span().name == "fetch_response"
 
 
-async def test_answer_that_is_made_in_the_background(observed: Recorder) -> None:
-    """A request that only starts an interaction has no usage yet, and none is made up."""
-    surface = INTERACTIONS[0]
-    started = {"id": "v1_1", "status": "in_progress", "model": surface.model}
-    with Loopback(Reply.of(started)) as server:
+@pytest.mark.parametrize("surface", INTERACTIONS, ids=repr)
+async def test_answer_that_is_made_in_the_background(surface: InteractionsSurface, observed: Recorder) -> None:
+    """What is made in the background is charged once: to the first request that reads its end (since 2.x), and nothing is made up."""
+    running = {"id": "v1_1", "status": "in_progress", "model": surface.model}
+    script = iter([running, running, surface.whole("x"), surface.whole("x")])
+    with Loopback(lambda _: Reply.of(next(script))) as server:
         client = surface.client(server)
         await surface.create(client, background=True)
+        for _ in range(3):
+            await get(surface, client)
         await surface.shut(client)
 
-    attributes = observed.attributes()
-    assert attributes["streamspan.outcome"] == "completed"
-    assert not [key for key in attributes if "usage" in key or "cost" in key]
+    told = [dict(span.attributes or {}) for span in sorted(observed.spans(4), key=lambda span: span.start_time or 0)]
+    assert [attributes["streamspan.outcome"] for attributes in told] == ["completed"] * 4
+    charged = None if surface.old else 12
+    assert [attributes.get("gen_ai.usage.input_tokens") for attributes in told] == [None, None, charged, None]
+    assert [attributes.get("gen_ai.usage.output_tokens") for attributes in told] == [None, None, charged and 5, None]
+    assert ["streamspan.cost.total" in attributes for attributes in told] == [False, False, bool(charged), False]
 
 
 # --- in and out ------------------------------------------------------------------------------------------------------
@@ -284,6 +292,21 @@ async def test_unobserved_and_uninstrumented(surface: InteractionsSurface, recor
 
     assert counts == [6, 6, 6]
     assert recorder.attributes()["streamspan.preview"] == "x"
+
+
+async def test_whole_answer_to_a_request_for_a_stream(observed: Recorder) -> None:
+    """A server that does not stream: the application gets the SDK's own object, and the span is complete."""
+    surface = INTERACTIONS[0]
+    with Loopback(Reply.of(surface.whole("Lima"))) as server:
+        client = surface.client(server)
+        if not surface.old:  # 1.x makes a stream of it, without an event
+            assert type(await surface.open(client)).__name__ == "Interaction"
+        else:
+            await surface.create(client)
+        await surface.shut(client)
+
+    assert observed.attributes()["streamspan.outcome"] == "completed"
+    assert observed.attributes()["streamspan.preview"] == "Lima"
 
 
 async def test_agent(observed: Recorder) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from streamspan import live, outcome, semconv, span
@@ -45,6 +46,8 @@ class Request:
     streamed: bool
     more: Attributes = field(default_factory=dict[str, Any])
     """What else is known of it, under its semconv names, that the body does not say."""
+    context: Context | None = None
+    """Whose child the span is, if not the current one's."""
 
     @property
     def model(self) -> str | None:
@@ -83,7 +86,7 @@ def start(telemetry: Telemetry, request: Request, at: int) -> Span:
         attributes[semconv.REQUEST_STREAM] = True
     subject = request.body.get(request.wire.subject)
     name = f"{request.wire.operation} {subject}" if subject and isinstance(subject, str) else request.wire.operation
-    return telemetry.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes, start_time=at)
+    return telemetry.tracer.start_span(name, context=request.context, kind=SpanKind.CLIENT, attributes=attributes, start_time=at)
 
 
 class Call:

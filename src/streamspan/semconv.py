@@ -24,6 +24,9 @@ INVOKE_AGENT: Final = "invoke_agent"
 AGENT_ID: Final = "gen_ai.agent.id"
 AGENT_NAME: Final = "gen_ai.agent.name"
 
+AUTOMATIC_FUNCTION_CALLING: Final = "automatic_function_calling"
+"""The name of the span over several model calls that answer one question; it is no operation of the conventions."""
+
 # --- the request -----------------------------------------------------------------------------------------------------
 REQUEST_MODEL: Final = "gen_ai.request.model"
 REQUEST_STREAM: Final = "gen_ai.request.stream"

@@ -97,7 +97,7 @@ def _let_go(call: Call) -> None:
 
     These close the HTTP response next, whose body then reports who does it.
     """
-    frame: FrameType | None = sys._getframe(2)
+    frame = sys._getframe(1).f_back  # above ``__del__`` there may be none: at exit
     while frame is not None and frame.f_code.co_flags & _GENERATOR:
         frame = frame.f_back
     if frame is None or not _is_closing(frame):
@@ -137,7 +137,8 @@ def generate(tap: Tap, call: Call, send: Callable[..., Any]) -> Iterator[Any]:
 async def agenerate(tap: AsyncTap) -> AsyncIterator[Any]:
     """An asynchronous generator over a tap.
 
-    Where the SDK's own is closed, this one is not, but dropped, for asyncio to end it later: that is not told apart.
+    Where the SDK's own is closed, this one is not, but dropped: between them is another one of the SDK's, which asyncio ends in a
+    task of its own. By then nothing tells whether the outer one was closed or dropped, so the two are not told apart.
     """
     async for chunk in tap:
         yield chunk

@@ -6,6 +6,7 @@ Since May 2026 an interaction is a list of steps; before, which is what google-g
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from streamspan import semconv
@@ -311,3 +312,11 @@ FETCH = WireFormat(
     fetches=True,
 )
 """An interaction that another request made, read again."""
+AWAIT = replace(FETCH, fetches=False)
+"""The same of one that was made in the background, and is not paid for on any span yet."""
+
+
+def is_running(interaction: Any) -> bool | None:
+    """Whether a whole interaction is still being made; ``None`` for what is no whole interaction."""
+    status = fields(interaction).get("status")
+    return None if status is None else status in _RUNNING

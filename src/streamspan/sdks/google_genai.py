@@ -19,6 +19,7 @@ from streamspan.errors import guard
 from streamspan.providers import google_embeddings
 from streamspan.providers import google_interactions as interactions
 from streamspan.providers.google_genai import FORMAT, body
+from streamspan.sdks.google_functions import find_parent, make_wrappers
 from streamspan.sdks.patching import Target
 from streamspan.sdks.sending import begin
 from streamspan.sdks.stainless import Describe, choke_points, watch
@@ -49,6 +50,7 @@ def _request(wire: WireFormat, base_url: str, sent: dict[str, Any], *, vertex: b
         port=url.port or (80 if url.scheme == "http" else 443),
         body=sent,
         streamed=streamed,
+        context=find_parent(),
     )
 
 
@@ -149,9 +151,26 @@ def _describe_create(resource: Any, args: tuple[Any, ...], kwargs: dict[str, Any
 
 
 def _describe_get(resource: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
-    return _request_of(
-        resource, interactions.FETCH, {"id": args[0] if args else kwargs.get("id"), "stream": kwargs.get("stream")}
-    )
+    sent = {"id": args[0] if args else kwargs.get("id"), "stream": kwargs.get("stream")}
+    return _request_of(resource, interactions.AWAIT if sent["id"] in _awaited else interactions.FETCH, sent)
+
+
+_awaited: dict[Any, None] = {}
+"""The ids of the newest interactions that were started in the background, and whose end nobody has read yet: the usage of such a
+one belongs to the first request that does."""
+_MOST_AWAITED = 10_000
+
+
+@guard("noting an interaction")
+def _note(result: Any) -> None:
+    """Remembers an interaction that goes on in the background, and forgets one that is over."""
+    running, key = interactions.is_running(result), fields(result).get("id")
+    if running:
+        _awaited[key] = None
+        if len(_awaited) > _MOST_AWAITED:
+            _awaited.pop(next(iter(_awaited)), None)
+    elif running is False:
+        _awaited.pop(key, None)
 
 
 def _request_of(resource: Any, wire: WireFormat, sent: dict[str, Any]) -> Request:
@@ -167,7 +186,7 @@ def _interact(
     sending = begin(PACKAGE, describe, resource, args, kwargs)
     if sending is None:
         return wrapped(*args, **kwargs)
-    return watch(sending.send(wrapped, *args, **kwargs), sending.call)
+    return _received(sending.send(wrapped, *args, **kwargs), sending.call)
 
 
 async def _interact_async(
@@ -176,7 +195,14 @@ async def _interact_async(
     sending = begin(PACKAGE, describe, resource, args, kwargs)
     if sending is None:
         return await wrapped(*args, **kwargs)
-    return watch(await sending.send_async(wrapped, *args, **kwargs), sending.call)
+    return _received(await sending.send_async(wrapped, *args, **kwargs), sending.call)
+
+
+def _received(result: Any, call: Call | None) -> Any:
+    if interactions.is_running(result) is None:
+        return watch(result, call)
+    _note(result)  # a whole interaction, even where a stream was asked for
+    return _answered(result, call)
 
 
 def _describe_stainless(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
@@ -198,6 +224,7 @@ TARGETS = (
         PACKAGE,
         "google.genai.models",
         {
+            **make_wrappers(PACKAGE, "Models", "generate_content"),
             "Models._generate_content": _send,
             "Models._generate_content_stream": _stream,
             "Models._embed_content": _embed,
@@ -206,6 +233,7 @@ TARGETS = (
             "AsyncModels._embed_content": _embed_async,
         },
     ),
+    Target(PACKAGE, "google.genai.chats", make_wrappers(PACKAGE, "Chat", "send_message")),
     Target(
         PACKAGE,
         "google.genai._gaos.interactions",
