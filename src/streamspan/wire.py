@@ -31,7 +31,7 @@ class WireFormat:
     """The package whose requests are matched, such as ``openai``."""
     path: str
     """The logical path that its requests go to, such as ``/chat/completions``; a last segment of ``{id}`` stands for any. Of
-    Amazon's SDKs the service and operation, such as ``/bedrock-runtime/Converse`` (which stands for ``ConverseStream`` as well)."""
+    Amazon's SDKs the service and the operation, such as ``/bedrock-runtime/Converse`` (for ``ConverseStream``, too)."""
     operation: str
     """``gen_ai.operation.name``."""
     read: Callable[[Any, Sink], None]
