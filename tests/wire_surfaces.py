@@ -107,7 +107,8 @@ class ClaudeOnBedrockSurface(AnthropicSurface):
     model = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 
     def client(self, server: Loopback, **options: Any) -> Any:
-        kind: Any = anthropic.AsyncAnthropicBedrock if self.is_async else anthropic.AnthropicBedrock
+        sdk: Any = anthropic
+        kind = sdk.AsyncAnthropicBedrock if self.is_async else sdk.AnthropicBedrock
         return kind(aws_access_key="none", aws_secret_key="none", aws_region="us-east-1", max_retries=0, **options)
 
 
@@ -118,7 +119,8 @@ class ClaudeOnVertexSurface(AnthropicSurface):
     model = "claude-haiku-4-5@20251001"
 
     def client(self, server: Loopback, **options: Any) -> Any:
-        kind: Any = anthropic.AsyncAnthropicVertex if self.is_async else anthropic.AnthropicVertex
+        sdk: Any = anthropic
+        kind = sdk.AsyncAnthropicVertex if self.is_async else sdk.AnthropicVertex
         return kind(region="us-east5", project_id="lima-guide", access_token="none", max_retries=0, **options)
 
 
