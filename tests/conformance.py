@@ -14,7 +14,7 @@ A case is files beside each other; to add one takes no code.
   - ``status``, ``headers``: of the answer;
   - ``ends``: ``cut``, if the connection breaks after the body;
   - ``ways``: the only ways in which this is called (see `WAYS`);
-  - ``needs``, ``until``: the oldest and the newest major version of an SDK that can do this.
+  - ``needs``, ``until``: the oldest and the newest version of an SDK that can do this, such as ``3`` or ``"1.44"``.
 """
 
 import json
@@ -217,9 +217,9 @@ class Case:
     def data(self) -> bytes:
         """The body, as it is sent."""
         data = self.body.read_bytes()
-        return b"".join(map(self._frame, data.splitlines())) if self.body.suffix == ".jsonl" else data
+        return b"".join(map(self.frame, data.splitlines())) if self.body.suffix == ".jsonl" else data
 
-    def _frame(self, line: bytes) -> bytes:
+    def frame(self, line: bytes) -> bytes:
         """One event of Amazon's."""
         said = json.loads(line)
         if kind := said.get(":exception"):
@@ -260,18 +260,30 @@ def load() -> Iterator[Case]:
 
 def is_playable(case: Case) -> bool:
     """Whether the installed SDKs can play it."""
-    old = any(major(sdk) < needed for sdk, needed in case.asked.get("needs", {}).items())
-    new = any(major(sdk) > last for sdk, last in case.asked.get("until", {}).items())
+    old = any(compare(sdk, needed) < 0 for sdk, needed in case.asked.get("needs", {}).items())
+    new = any(compare(sdk, last) > 0 for sdk, last in case.asked.get("until", {}).items())
     return not (old or new)
 
 
+def compare(sdk: str, wanted: int | str) -> int:
+    """Whether the installed version is older (-1), newer (1) or as wanted, as far as it is told: ``3``, or ``"1.44"``."""
+    parts = [int(part) for part in str(wanted).split(".")]
+    have = [int(part) for part in installed(sdk).split(".")[: len(parts)]]
+    return (have > parts) - (have < parts)
+
+
 @cache
+def installed(distribution: str) -> str:
+    """The version that is installed; -1 for none."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "-1"
+
+
 def major(distribution: str) -> int:
     """The major version that is installed; -1 for none."""
-    try:
-        return int(version(distribution).partition(".")[0])
-    except PackageNotFoundError:
-        return -1
+    return int(installed(distribution).partition(".")[0])
 
 
 ALL: Final = list(load())

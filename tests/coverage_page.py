@@ -19,7 +19,7 @@ PAGE: Final = TESTS.parent / "docs" / "coverage.md"
 
 CALLS: Final = {
     "openai": "`chat.completions`",
-    "text_completions": "`completions` (until 1.x)",
+    "text_completions": "`completions` (before 1.0)",
     "azure": "`chat.completions` of `AzureOpenAI`",
     "responses": "`responses`",
     "azure_responses": "`responses` of `AzureOpenAI`",

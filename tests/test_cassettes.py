@@ -148,6 +148,24 @@ def test_recordings_are_here() -> None:
     pytest.skip(MISSING)
 
 
+ELSEWHERE: Final = {"google-genai", "vertexai", "bedrock"}
+"""Replayed by test_google_cassettes.py, and by the tests of Bedrock."""
+NO_CALLS: Final = ("/traces/ingest",)
+"""Recorded beside calls of models: what OpenAI's agents report to their own dashboard."""
+
+
+def test_every_recorded_stream_is_replayed() -> None:
+    """No recording stands in the folder that nobody reads."""
+    unread = [
+        f"{file.parent.name}/{file.stem}-{number}"
+        for file in sorted(FOLDER.glob("*/*.yaml"))
+        if file.parent.name not in ELSEWHERE
+        for number, address in enumerate(re.findall(r"(?m)^    uri: (\S+)", file.read_text()))
+        if not urlsplit(address).path.endswith(NO_CALLS)
+    ]
+    assert unread == [recording.name for recording in sorted(RECORDINGS, key=lambda recording: unread.index(recording.name))]
+
+
 # --- what the application hears --------------------------------------------------------------------------------------
 
 

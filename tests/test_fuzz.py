@@ -23,12 +23,15 @@ from hypothesis import strategies as st
 
 from streamspan import live, semconv
 from streamspan.instrumentor import INSTRUMENTORS
+from test_outcomes import LEAVES_SOCKETS
 
+import wire_surfaces
 from conformance import CASES, Case, major
 from conftest import Recorder
-from surfaces import GoogleSurface, Surface
+from loopback import CUT, Loopback, Reply, Request
+from surfaces import BedrockSurface, GoogleSurface, InteractionsSurface, Surface
 
-EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "60"))
+EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "30"))
 """Per format, sync and async each."""
 NO_CHECKS: Any = list(HealthCheck)  # pyright: ignore[reportUnknownArgumentType,reportArgumentType]
 FUZZED: Final = [case for case in CASES if not case.settings and len(case.body.read_bytes()) < 20_000]
@@ -192,10 +195,25 @@ class Plan:
     @property
     def body(self) -> bytes:
         """What is sent."""
+        framed = self.case.body.suffix == ".jsonl"
         body = self.case.body.read_bytes()
+        body = body.replace(b"\n", b"\n\n") if framed else body
         for mutate in self.mutations:
             body = mutate(body)
-        return body
+        return b"".join(map(self._frame, events(body))) if framed else body
+
+    def _frame(self, event: bytes) -> bytes:
+        """An event in Amazon's framing; what is none any more goes out as it is."""
+        try:
+            return self.case.frame(event)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return event
+
+    @property
+    def pieces(self) -> list[bytes]:
+        """The body as it comes over the network."""
+        body = self.body
+        return [body[start : start + self.piece] for start in range(0, len(body), self.piece)]
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -287,6 +305,7 @@ async def aside(items: list[Any]) -> AsyncIterator[Any]:
 
 
 OF_GENERATORS: Final[tuple[Way, ...]] = (loop_and_close, loop_and_drop, next_by_next)
+OF_EVENT_STREAMS: Final[tuple[Way, ...]] = (*OF_GENERATORS, leave_with)
 OF_STREAMS: Final[tuple[Way, ...]] = (*OF_GENERATORS, leave_with, parse_raw, read_lines, read_bytes, use_helper)
 
 
@@ -294,6 +313,7 @@ def plans(name: str) -> st.SearchStrategy[Plan]:
     """Every way to send and read the cases of a format."""
     cases = [case for case in FUZZED if case.format == name]
     generators = issubclass(cases[0].surface, GoogleSurface)
+    ways = OF_EVENT_STREAMS if issubclass(cases[0].surface, BedrockSurface) else OF_GENERATORS if generators else OF_STREAMS
     return st.builds(
         Plan,
         case=st.sampled_from(cases),
@@ -301,7 +321,7 @@ def plans(name: str) -> st.SearchStrategy[Plan]:
         piece=st.sampled_from([1, 2, 3, 7, 61, 1000, 10**6]),
         cut=st.booleans(),
         count=st.one_of(st.none(), st.none(), st.integers(int(generators), 9)),
-        way=st.sampled_from(OF_GENERATORS if generators else OF_STREAMS),
+        way=st.sampled_from(ways),
     )
 
 
@@ -315,13 +335,18 @@ class Bench:
         self.is_async = is_async
         self.runner = asyncio.Runner()
         self.plan: Plan | None = None
+        self.server = Loopback(self._serve)
         self._clients: dict[Any, tuple[Surface, Any]] = {}
 
     def play(self, plan: Plan) -> Heard:
         """One call, to its end; what is dropped is collected."""
         self.plan, heard = plan, Heard()
+        known = len(self._clients)
         surface, client = self._connect(plan.case)
         self.runner.run(self._call(surface, client, heard))
+        if len(self._clients) > known:
+            gc.collect()
+            gc.freeze()  # a collection after each example shall not look at the SDKs, which make their classes when first called
         return heard
 
     async def _call(self, surface: Surface, client: Any, heard: Heard) -> None:
@@ -339,9 +364,9 @@ class Bench:
         key = case.surface, case.base_url
         if key not in self._clients:
             surface = case.surface(is_async=self.is_async)
-            self._clients[key] = surface, connect(surface, case.base_url, self._answer)
-            gc.collect()
-            gc.freeze()  # a collection after each example shall not look at the SDKs
+            over_socket = isinstance(surface, BedrockSurface)
+            client = wire_surfaces.connect(surface, self.server, case.base_url) if over_socket else None
+            self._clients[key] = surface, client or connect(surface, case.base_url, self._answer)
         return self._clients[key]
 
     def _answer(self, request: Any) -> Any:
@@ -349,12 +374,18 @@ class Bench:
         assert plan is not None
         http: Any = importlib.import_module(type(request).__module__.partition(".")[0])
         kind = "text/event-stream" if plan.case.is_streamed else "application/json"
-        headers = {"content-type": kind, **plan.case.asked.get("headers", {})}
-        body = plan.body
-        pieces = [body[start : start + plan.piece] for start in range(0, len(body), plan.piece)]
+        headers = {"content-type": kind, **plan.case.headers}
         lost = http.RemoteProtocolError("peer closed connection") if plan.cut else None
-        content = flow_async(pieces, lost) if self.is_async else flow(pieces, lost)
-        return http.Response(plan.case.asked.get("status", 200), headers=headers, content=content)
+        content = flow_async(plan.pieces, lost) if self.is_async else flow(plan.pieces, lost)
+        return http.Response(plan.case.status, headers=headers, content=content)
+
+    def _serve(self, _: Request) -> Reply:
+        """The same over a socket, for SDKs that stand on no library with transports."""
+        plan = self.plan
+        assert plan is not None
+        if not plan.case.is_streamed:
+            return Reply(plan.case.status, plan.case.headers, plan.body)
+        return Reply(plan.case.status, plan.case.headers, [*plan.pieces, 0.005, CUT] if plan.cut else plan.pieces)
 
     def close(self) -> None:
         """Closes the clients and the loop."""
@@ -369,7 +400,9 @@ def connect(surface: Surface, base_url: str, answer: Callable[[Any], Any]) -> An
     if isinstance(surface, GoogleSurface):
         http: Any = importlib.import_module("httpx2" if major("google-genai") >= 3 else "httpx")
         arguments = {"transport": http.MockTransport(answer)}
-        options = {"base_url": base_url, "client_args": arguments, "async_client_args": arguments}
+        options: dict[str, Any] = {"base_url": base_url, "client_args": arguments, "async_client_args": arguments}
+        if isinstance(surface, InteractionsSurface):  # which else waits, and tries again
+            options["retry_options"] = {"attempts": 0 if surface.old else 1}
         return surface.client(nowhere, http_options=options)
     sdk: Any = importlib.import_module(surface.sdk)
     kind = sdk.DefaultAsyncHttpxClient if surface.is_async else sdk.DefaultHttpxClient
@@ -397,8 +430,9 @@ async def flow_async(pieces: list[bytes], lost: Exception | None) -> AsyncIterat
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """Shared by all examples."""
     bench = Bench(is_async=request.param)
-    yield bench
-    bench.close()
+    with bench.server:
+        yield bench
+        bench.close()
 
 
 @pytest.fixture(scope="module")
@@ -433,6 +467,7 @@ def check(plan: Plan, bench: Bench, spans: Recorder) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of old models
+@LEAVES_SOCKETS
 @pytest.mark.parametrize("name", FORMATS)
 def test_any_bytes_any_reading(name: str, bench: Bench, spans: Recorder) -> None:
     """The same chunks and the same exception with streamspan as without, and one span."""

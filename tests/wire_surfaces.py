@@ -18,9 +18,6 @@ from surfaces import (
     Surface,
 )
 
-SDK: Any = anthropic  # which exports these clients where they can be imported only
-
-
 class AzureSurface(OpenAISurface):
     """Chat completions of Azure OpenAI."""
 
@@ -109,7 +106,8 @@ class ClaudeOnBedrockSurface(AnthropicSurface):
     model = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 
     def client(self, server: Loopback, **options: Any) -> Any:
-        kind: Any = SDK.AsyncAnthropicBedrock if self.is_async else SDK.AnthropicBedrock
+        sdk: Any = anthropic
+        kind = sdk.AsyncAnthropicBedrock if self.is_async else sdk.AnthropicBedrock
         return kind(aws_access_key="none", aws_secret_key="none", aws_region="us-east-1", max_retries=0, **options)
 
 
@@ -120,7 +118,8 @@ class ClaudeOnVertexSurface(AnthropicSurface):
     model = "claude-haiku-4-5@20251001"
 
     def client(self, server: Loopback, **options: Any) -> Any:
-        kind: Any = SDK.AsyncAnthropicVertex if self.is_async else SDK.AnthropicVertex
+        sdk: Any = anthropic
+        kind = sdk.AsyncAnthropicVertex if self.is_async else sdk.AnthropicVertex
         return kind(region="us-east5", project_id="lima-guide", access_token="none", max_retries=0, **options)
 
 
@@ -135,7 +134,7 @@ class ClaudeOnFoundrySurface(AnthropicSurface):
 
 
 class TextCompletionsSurface(AnthropicSurface):
-    """Anthropic's text completions, which its SDK had until 1.x."""
+    """Anthropic's text completions, which its SDK had before 1.0."""
 
     name = "text_completions"
     model = "claude-2.1"

@@ -60,7 +60,7 @@ class PriceBook:
             usage: Its input and output counts must both be there.
         """
         names = tuple(plain for name in models if name for plain in _spellings(provider, name))
-        if (model := _known(provider, names)) is not None:
+        if names and (model := _known(provider, names)) is not None:
             with suppress(LookupError, ValueError):
                 total, of_input, of_output = rates.calculate(_PROVIDERS.get(provider, provider), model, usage)
                 return Price(total, of_input, of_output, rates.load()[1])
