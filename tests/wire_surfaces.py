@@ -18,6 +18,7 @@ from surfaces import (
     Surface,
 )
 
+
 class AzureSurface(OpenAISurface):
     """Chat completions of Azure OpenAI."""
 
