@@ -51,6 +51,24 @@ async def test_span_of_the_call_is_shared(surface: Surface, kind: dict[str, str]
     assert {"gen_ai.usage.input_tokens", "streamspan.cost.total", "gen_ai.request.model"} <= set(attributes)
 
 
+async def test_second_request_under_the_same_span(observed: Recorder) -> None:
+    """A span is shared by one request: the next one under it has its own, so that no usage is written over."""
+    surface = OpenAISurface(is_async=False)
+    tracer = observed.provider.get_tracer("framework")
+    with (
+        Loopback([Reply(body=surface.wire(["first"])), Reply(body=surface.wire(["second"]))]) as server,
+        tracer.start_as_current_span("theirs", attributes=KINDS[0]),
+    ):
+        for _ in range(2):
+            await shut(surface, await take(surface, server))
+
+    spans = {span.name: span.attributes or {} for span in observed.ended}
+    assert {name: attributes["streamspan.preview"] for name, attributes in spans.items()} == {
+        "theirs": "first",
+        f"chat {surface.model}": "second",
+    }
+
+
 async def test_failure_in_a_shared_span(observed: Recorder) -> None:
     """Whether the operation failed is for the span's owner to say; how the call ended is said by us."""
     surface = OpenAISurface(is_async=False)

@@ -7,6 +7,7 @@ the call does, it cannot know how the call went: then the call gets a span of it
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import WeakSet
 
 from opentelemetry.context import Context, get_value, set_value
 from opentelemetry.trace import Span, SpanContext, Status, StatusCode, get_current_span, set_span_in_context
@@ -18,15 +19,22 @@ _GENERATING = {semconv.CHAT, semconv.GENERATE_CONTENT, semconv.TEXT_COMPLETION, 
 _EMBEDDING = {semconv.EMBEDDINGS, semconv.OPENINFERENCE_EMBEDDING}
 
 
+_shared = WeakSet[Span]()
+"""Spans that a call has taken for its own: a second request under the same span, such as a retry, gets one of its own."""
+
+
 def span_above(*, generates: bool) -> Span | None:
-    """The current span, if it is that of a model call already: the one that is about to be sent."""
+    """The current span, if it is that of a model call already: the one that is about to be sent. It is given to one call only."""
     span = get_current_span()
     attributes: Mapping[str, Any] | None = getattr(span, "attributes", None)
     if not attributes or not span.is_recording():
         return None
     later: Mapping[str, Any] = getattr(span, "_self_important_attributes", {})  # what OpenInference writes when it ends
     kind = attributes.get(semconv.OPERATION_NAME) or {**later, **attributes}.get(semconv.OPENINFERENCE_SPAN_KIND)
-    return span if kind in (_GENERATING if generates else _EMBEDDING) else None
+    if kind not in (_GENERATING if generates else _EMBEDDING) or span in _shared:
+        return None
+    _shared.add(span)
+    return span
 
 
 def mark(context: Context, *, generates: bool) -> Context:
