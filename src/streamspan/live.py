@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from queue import Empty, SimpleQueue
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Protocol
 
 from streamspan.errors import report
@@ -121,9 +121,9 @@ def _run() -> None:
         try:
             work = _waiting.get(timeout=max(0.0, due - perf_counter()))
         except Empty:
+            begun = thread_time()
             idle = 0 if _look() else idle + 1
-            now = perf_counter()
-            due = now + max(interval, _REST * (now - due))
+            due = perf_counter() + max(interval, _REST * (thread_time() - begun))
             continue
         if work is None:
             return

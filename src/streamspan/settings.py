@@ -82,12 +82,12 @@ class Settings:
 
 
 _ZERO_MEANS = {"stream_preview_chars": "no preview", "progress_interval": "no events", "idle_timeout": "no timeout"}
-_KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number"}
+# A bool is an int, so it comes first.
+_KINDS: dict[type[bool | int | float], str] = {bool: "true or false", int: "a whole number", float: "a number"}
 
 
 def _kind(field: "dataclasses.Field[Any]") -> type[bool | int | float]:
-    default: bool | int | float = field.default
-    return type(default)
+    return next(kind for kind in _KINDS if isinstance(field.default, kind))
 
 
 def _names() -> set[str]:
