@@ -8,6 +8,7 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import bedrock
 import bodies
 
 if TYPE_CHECKING:
@@ -138,6 +139,9 @@ class Surface:
 CHAT = Provider("openai", connect_openai, bodies.write_openai, bodies.write_openai_whole)
 RESPONSE = Provider("openai", connect_openai, bodies.write_responses, bodies.write_responses_whole)
 MESSAGE = Provider("anthropic", connect_anthropic, bodies.write_anthropic, bodies.write_anthropic_whole)
+CONVERSE = Provider("botocore", bedrock.connect_botocore, bedrock.write_converse, bedrock.write_converse_whole)
+CLAUDE = Provider("botocore", bedrock.connect_botocore, bedrock.write_claude, bedrock.write_claude_whole)
+AIO_CONVERSE = Provider("aiobotocore", bedrock.connect_aiobotocore, bedrock.write_converse, bedrock.write_converse_whole)
 CONTENT = Provider("google-genai", connect_google, bodies.write_google, bodies.write_google_whole)
 
 SURFACES = {
@@ -152,6 +156,11 @@ SURFACES = {
     "anthropic-helper": Surface("messages.stream()", MESSAGE, read_anthropic_helper, ask_anthropic),
     "google-sync": Surface("models.generate_content_stream()", CONTENT, read_google, ask_google),
     "google-async": Surface("await aio.models.generate_content_stream()", CONTENT, read_google_async, ask_google, is_async=True),
+    "bedrock-sync": Surface("converse_stream()", CONVERSE, bedrock.read_converse, bedrock.ask_converse),
+    "bedrock-async": Surface(
+        "await converse_stream()", AIO_CONVERSE, bedrock.read_converse_async, bedrock.ask_converse, is_async=True
+    ),
+    "bedrock-invoke": Surface("invoke_model_with_response_stream()", CLAUDE, bedrock.read_claude, bedrock.ask_claude),
 }
 
 

@@ -24,7 +24,13 @@ class Bar:
     instructions: int | None = None
 
 
-BARS = {"openai": Bar(5, 3, 10_000), "anthropic": Bar(1, 0.5), "google-genai": Bar(5, 3)}
+BARS = {
+    "openai": Bar(5, 3, 10_000),
+    "anthropic": Bar(1, 0.5),
+    "google-genai": Bar(5, 3),
+    "botocore": Bar(1, 0.5),
+    "aiobotocore": Bar(1, 0.5),
+}
 SHARE = 1 / 3  # of what the best peer that records the output adds per chunk
 CALL = 150  # microseconds per call
 LEAST = 0.1  # microseconds per chunk: what adds less adds nothing that could be told from noise, and makes no ratio

@@ -73,7 +73,7 @@ class Originals:
 
 def _owners(sdk: str) -> set[type[Any]]:
     package = "google.genai" if sdk == "google-genai" else sdk
-    parts = ("resources", "_base_client", "_client", "models", "chats")
+    parts = ("resources", "_base_client", "_client", "models", "chats", "client")
     places = tuple(f"{package}.{part}" for part in parts)
     modules = [module for name, module in list(sys.modules.items()) if name.startswith(places)]
     found = [value for module in modules for value in vars(module).values() if isinstance(value, type)]

@@ -26,8 +26,8 @@ class Tracer:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def is_installed(self, sdk: str) -> bool:
-        """Whether it can be imported here."""
-        return not self.switches or _is_importable(self.switches[sdk].partition(":")[0])
+        """Whether it is for this SDK, and can be imported here."""
+        return not self.switches or (sdk in self.switches and _is_importable(self.switches[sdk].partition(":")[0]))
 
     def switch(self, sdk: str) -> Any:
         """The object that turns it on and off."""
@@ -48,15 +48,19 @@ class Nothing:
         """Change nothing."""
 
 
+SDKS = ("openai", "anthropic", "google-genai", "botocore", "aiobotocore")
 TRACERS = {
     "nothing": Tracer("nothing (noise)"),
-    "streamspan": Tracer("streamspan", dict.fromkeys(("openai", "anthropic", "google-genai"), "streamspan")),
+    "streamspan": Tracer(
+        "streamspan", dict.fromkeys(("openai", "anthropic", "google-genai", "botocore", "aiobotocore"), "streamspan")
+    ),
     "official": Tracer(
         "official",
         {
             "openai": "opentelemetry.instrumentation.genai.openai:OpenAIInstrumentor",
             "anthropic": "opentelemetry.instrumentation.genai.anthropic:AnthropicInstrumentor",
             "google-genai": "opentelemetry.instrumentation.google_genai:GoogleGenAiSdkInstrumentor",
+            "botocore": "opentelemetry.instrumentation.genai.bedrock:BedrockInstrumentor",
         },
         {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "SPAN_ONLY"},
     ),
@@ -66,6 +70,7 @@ TRACERS = {
             "openai": "opentelemetry.instrumentation.openai:OpenAIInstrumentor",
             "anthropic": "opentelemetry.instrumentation.anthropic:AnthropicInstrumentor",
             "google-genai": "opentelemetry.instrumentation.google_generativeai:GoogleGenerativeAiInstrumentor",
+            "botocore": "opentelemetry.instrumentation.bedrock:BedrockInstrumentor",
         },
         {"TRACELOOP_TRACE_CONTENT": "true"},
     ),
@@ -75,6 +80,7 @@ TRACERS = {
             "openai": "openinference.instrumentation.openai:OpenAIInstrumentor",
             "anthropic": "openinference.instrumentation.anthropic:AnthropicInstrumentor",
             "google-genai": "openinference.instrumentation.google_genai:GoogleGenAIInstrumentor",
+            "botocore": "openinference.instrumentation.bedrock:BedrockInstrumentor",
         },
     ),
 }

@@ -69,6 +69,12 @@ class Recorder(SpanProcessor):
         return dict(self.span().attributes or {})
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What rewrites files of the checkout that tests compare with; they are to be read before they are committed."""
+    parser.addoption("--write-spans", action="store_true", help="write tests/wire/**/*.span.json")
+    parser.addoption("--write-coverage", action="store_true", help="write docs/coverage.md")
+
+
 @pytest.fixture(autouse=True)
 def say_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is logged once per process is logged once per test."""

@@ -207,7 +207,8 @@ def _read(file: BinaryIO) -> Request | None:
 
 def _head(reply: Reply, defaults: Mapping[str, str]) -> bytes:
     headers = {**defaults, **{name.lower(): value for name, value in reply.headers.items()}}
-    status = f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"
+    known = reply.status in HTTPStatus.__members__.values()  # Anthropic's 529 is not
+    status = f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase if known else ''}"
     return "\r\n".join([status, *(f"{name}: {value}" for name, value in headers.items()), "", ""]).encode("latin-1")
 
 
@@ -725,3 +726,92 @@ def google_whole(
 def google_error(message: str = "The model is overloaded.", *, code: int = 503, status: str = "UNAVAILABLE") -> dict[str, Any]:
     """An error body, whole or as an event in a stream."""
     return {"error": {"code": code, "message": message, "status": status}}
+
+
+# --- Google's interactions -------------------------------------------------------------------------------------------
+
+
+def interaction_usage(
+    input: int = 12,  # noqa: A002
+    output: int = 5,
+    *,
+    thoughts: int = 0,
+    cached: int = 0,
+    tools: int = 0,
+) -> dict[str, Any]:
+    """A usage object; the input includes the cached tokens, the output does not include the thoughts."""
+    return {
+        "total_tokens": input + output + thoughts + tools,
+        "total_input_tokens": input,
+        "input_tokens_by_modality": [{"modality": "text", "tokens": input}],
+        "total_cached_tokens": cached,
+        "total_output_tokens": output,
+        "total_tool_use_tokens": tools,
+        "total_thought_tokens": thoughts,
+    }
+
+
+def interaction_whole(
+    text: str = "Hello",
+    *,
+    thinking: str | None = None,
+    tools: Sequence[Tool] = (),
+    usage: Mapping[str, Any] | None = None,
+    status: str = "completed",
+    old: bool = False,
+    **extra: Any,
+) -> dict[str, Any]:
+    """A whole interaction: in steps, or in outputs as the ``old`` API has it."""
+    said: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
+    steps = [{"type": "thought", "summary": [{"type": "text", "text": thinking}], "signature": "c2ln"}] if thinking else []
+    steps += said if old else [{"type": "model_output", "content": said}] if said else []
+    steps += [_interaction_call(tool, json.loads("".join(tool.arguments))) for tool in tools]
+    return {**_interaction(status), "outputs" if old else "steps": steps, "usage": usage or interaction_usage(), **extra}
+
+
+def interaction_events(
+    texts: Iterable[str] = (),
+    *,
+    thinking: Iterable[str] = (),
+    tools: Sequence[Tool] = (),
+    usage: Mapping[str, Any] | None = None,
+    status: str | None = "completed",
+    old: bool = False,
+    **extra: Any,
+) -> list[bytes]:
+    """A streamed interaction; ``status=None`` leaves its end out."""
+    created, completed, unit = ("start", "complete", "content") if old else ("created", "completed", "step")
+    thoughts: list[dict[str, Any]] = [{"type": "thought_summary", "content": {"type": "text", "text": text}} for text in thinking]
+    said: list[dict[str, Any]] = [{"type": "text", "text": text} for text in texts]
+    steps = [({"type": "thought"}, [*thoughts, {"type": "thought_signature", "signature": "c2ln"}])] if thoughts else []
+    if said:
+        steps.append(({"type": "text" if old else "model_output"}, said))
+    for tool in tools:
+        call = _interaction_call(tool, json.loads("".join(tool.arguments)))
+        pieces = [{"type": "arguments_delta", "arguments": piece} for piece in tool.arguments]
+        steps.append(({"type": "function_call"}, [call]) if old else (_interaction_call(tool, {}), pieces))
+
+    events: list[dict[str, Any]] = [{"event_type": f"interaction.{created}", "interaction": _interaction("in_progress")}]
+    events.append({"event_type": "interaction.status_update", "interaction_id": "v1_1", "status": "in_progress"})
+    for index, (head, deltas) in enumerate(steps):
+        events.append({"event_type": f"{unit}.start", "index": index, unit: head})
+        events += [{"event_type": f"{unit}.delta", "index": index, "delta": delta} for delta in deltas]
+        events.append({"event_type": f"{unit}.stop", "index": index})
+    if status is not None:
+        whole = {**_interaction(status), "usage": usage or interaction_usage(), **extra}
+        events.append({"event_type": f"interaction.{completed}", "interaction": whole})
+    done = [] if status is None else [b"event: done\ndata: [DONE]\n\n"]
+    return [sse(event["event_type"], event) for event in events] + done
+
+
+def _interaction(status: str) -> dict[str, Any]:
+    return {"id": "v1_1", "object": "interaction", "model": "gemini-2.5-flash", "status": status, "role": "model"}
+
+
+def _interaction_call(tool: Tool, arguments: Any) -> dict[str, Any]:
+    return {"type": "function_call", "id": tool.id, "name": tool.name, "arguments": arguments}
+
+
+def interaction_error(message: str = "The model is overloaded.", *, code: str = "UNAVAILABLE") -> dict[str, Any]:
+    """An error as an event in a stream."""
+    return {"event_type": "error", "error": {"code": code, "message": message}}

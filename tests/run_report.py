@@ -12,7 +12,7 @@ import pytest
 # names in MAY_SKIP because its versions lack it.
 ALLOWED = ("NO REAL RECORDINGS CHECKED", *filter(None, [os.environ.get("MAY_SKIP")]))
 
-SHOWN = ("openai", "anthropic", "google-genai", "opentelemetry-sdk")
+SHOWN = ("openai", "anthropic", "google-genai", "botocore", "aiobotocore", "opentelemetry-sdk")
 
 
 def refuse(report: pytest.TestReport | pytest.CollectReport) -> None:

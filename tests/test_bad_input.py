@@ -13,8 +13,18 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 import streamspan
 
 from conftest import Recorder
+from eventstream import event, frame
 from loopback import DONE, Loopback, Reply, openai_chunk, openai_chunks, openai_usage, sse
-from surfaces import SURFACES, AnthropicSurface, CompletionsSurface, OpenAISurface, ResponsesSurface, Surface
+from surfaces import (
+    BEDROCK,
+    SURFACES,
+    AnthropicSurface,
+    BedrockSurface,
+    CompletionsSurface,
+    OpenAISurface,
+    ResponsesSurface,
+    Surface,
+)
 
 
 def openai_body(*chunks: Any) -> list[bytes]:
@@ -117,7 +127,52 @@ ODD_COMPLETIONS = {
     "empty": [DONE],
 }
 
+CONVERSE = BedrockSurface(is_async=False).wire(["a", "b"])
+
+
+def converse_body(*frames: bytes) -> list[bytes]:
+    """A stream with these odd frames after its first text."""
+    return [*CONVERSE[:2], *frames, *CONVERSE[2:]]
+
+
+def converse_delta(delta: Any) -> bytes:
+    return event("contentBlockDelta", {"contentBlockIndex": 0, "delta": delta})
+
+
+ODD_BEDROCK = {
+    "unknown event": converse_body(event("shrug", {"a": 1})),
+    "unknown delta": converse_body(converse_delta({"wave": 1})),
+    "delta null": converse_body(converse_delta(None)),
+    "delta of another type": converse_body(converse_delta("x")),
+    "text null": converse_body(converse_delta({"text": None})),
+    "text of another type": converse_body(converse_delta({"text": ["x"]})),
+    "reasoning null": converse_body(converse_delta({"reasoningContent": None})),
+    "reasoning of another type": converse_body(converse_delta({"reasoningContent": {"text": 5}})),
+    "input of another type": converse_body(converse_delta({"toolUse": {"input": {"a": 1}}})),
+    "tool use null": converse_body(converse_delta({"toolUse": None}), converse_delta({"toolUse": {"input": None}})),
+    "citation": converse_body(converse_delta({"citation": {"title": "A", "location": {"web": {"url": "https://a"}}}})),
+    "image": converse_body(event("contentBlockStart", {"start": {"image": {"format": "png"}}}), converse_delta({"image": {"source": {"bytes": "AAAA"}}})),
+    "start null": converse_body(event("contentBlockStart", {"start": None})),
+    "index null": converse_body(event("contentBlockStart", {"start": {"toolUse": {"name": "f"}}, "contentBlockIndex": None})),
+    "reason null": converse_body(event("messageStop", {"stopReason": None})),
+    "usage null": converse_body(event("metadata", {"usage": None, "trace": None}), event("metadata", {"usage": {"inputTokens": None}})),
+    "details null": converse_body(event("metadata", {"usage": {"cacheDetails": None}}), event("metadata", {"usage": {"cacheDetails": [None]}})),
+    "null": converse_body(event("contentBlockDelta", None)),
+    "a list": converse_body(event("contentBlockDelta", [1])),
+    "no payload": converse_body(event("messageStop", b"")),
+    "broken JSON": converse_body(event("contentBlockDelta", b"{")),
+    "no headers": converse_body(frame({})),
+    "exception of no kind": converse_body(frame({":message-type": "exception"}, b"{}")),
+    "error": converse_body(frame({":message-type": "error", ":error-code": "Oops", ":error-message": "no"})),
+    "lone surrogate": converse_body(event("contentBlockDelta", b'{"contentBlockIndex":0,"delta":{"text":"\\ud83d"}}')),
+    "broken checksum": [*CONVERSE[:3], CONVERSE[3][:-1] + b"!", *CONVERSE[4:]],
+    "half a frame": [*CONVERSE[:3], CONVERSE[3][:-9]],
+    "no frames": [b"event: ping\n\n" * 4],
+    "empty": [],
+}  # fmt: skip
+
 ODD = {
+    BedrockSurface: ODD_BEDROCK,
     CompletionsSurface: ODD_COMPLETIONS,
     OpenAISurface: ODD_OPENAI,
     ResponsesSurface: ODD_RESPONSES,
@@ -127,7 +182,9 @@ ODD = {
 
 def cases() -> list[Any]:
     return [
-        pytest.param(surface, body, id=f"{surface!r}-{name}") for surface in SURFACES for name, body in ODD[type(surface)].items()
+        pytest.param(surface, body, id=f"{surface!r}-{name}")
+        for surface in (*SURFACES, *BEDROCK)
+        for name, body in ODD[type(surface)].items()
     ]
 
 
@@ -139,19 +196,19 @@ async def read(surface: Surface, body: list[bytes]) -> tuple[list[Any], str]:
     """All chunks that the application gets, and what it sees raised."""
     chunks: list[Any] = []
     raised = ""
-    with Loopback(Reply(body=body)) as server:
+    with Loopback(surface.streams(body)) as server:
         client = surface.client(server)
         stream = await surface.open(client)
+        chunk_by_chunk = surface.iterator(stream)
         try:
             while True:
-                chunks.append(await stream.__anext__() if surface.is_async else next_or_stop(stream))
+                chunks.append(await anext(chunk_by_chunk) if surface.is_async else next_or_stop(chunk_by_chunk))
         except (StopAsyncIteration, EndOfStreamError):
             pass
         except Exception as error:
             raised = repr(error)
-        closing = client.close()
-        if surface.is_async:
-            await closing
+            stream.close() if surface in BEDROCK else None  # which leaves that to its user
+        await surface.shut(client)
     return chunks, raised
 
 
@@ -276,7 +333,7 @@ def test_messages_given_as_generator_reach_the_provider(observed: Recorder) -> N
     assert observed.attributes()["streamspan.outcome"] == "completed"
 
 
-@pytest.mark.parametrize("surface", SURFACES, ids=repr)
+@pytest.mark.parametrize("surface", [*SURFACES, *BEDROCK], ids=repr)
 async def test_a_defect_of_ours_stays_ours(
     surface: Surface, observed: Recorder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -293,10 +350,8 @@ async def test_a_defect_of_ours_stays_ours(
     ]
 
 
-@pytest.mark.parametrize(
-    "place", ["streamspan.call.Call.__init__", "streamspan.sdks.stainless.tap_stream", "streamspan.span.usage_attributes"]
-)
-@pytest.mark.parametrize("surface", SURFACES, ids=repr)
+@pytest.mark.parametrize("place", ["streamspan.call.Call.__init__", "tap", "streamspan.span.usage_attributes"])
+@pytest.mark.parametrize("surface", [*SURFACES, *BEDROCK], ids=repr)
 async def test_a_defect_anywhere_stays_ours(
     surface: Surface, place: str, observed: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,7 +359,8 @@ async def test_a_defect_anywhere_stays_ours(
     bare = len((await read(surface, surface.wire(["a"])))[0])
     observed.spans(1)
     monkeypatch.delenv("STREAMSPAN_RAISE_ERRORS")
-    monkeypatch.setattr(place, fail)
+    tap = "streamspan.sdks.botocore.tap_events" if surface in BEDROCK else "streamspan.sdks.stainless.tap_stream"
+    monkeypatch.setattr(tap if place == "tap" else place, fail)
 
     chunks, raised = await read(surface, surface.wire(["a"]))
 
@@ -321,7 +377,7 @@ class Faulty(SpanProcessor):
         raise ZeroDivisionError
 
 
-@pytest.mark.parametrize("surface", SURFACES, ids=repr)
+@pytest.mark.parametrize("surface", [*SURFACES, *BEDROCK], ids=repr)
 async def test_a_faulty_span_processor_stays_out_of_the_stream(
     surface: Surface, observed: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ TINY = ["--seeds", "1", "--rounds", "1", "--chunks", "20", "--calls", "1", "--pe
 
 pytest.importorskip("openai")
 pytest.importorskip("anthropic")
+pytest.importorskip("aiobotocore")
 
 pytestmark = pytest.mark.timeout(240)  # each starts processes that import both SDKs, on machines that may be busy
 
@@ -23,7 +24,9 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONHASHSEED": "0"})
 
 
-@pytest.mark.parametrize("surface", ["openai-async", "responses-sync", "anthropic-helper", "google-async"])
+@pytest.mark.parametrize(
+    "surface", ["openai-async", "responses-sync", "anthropic-helper", "google-async", "bedrock-async", "bedrock-invoke"]
+)
 def test_overhead_prints_a_table_and_the_bars(surface: str, tmp_path: Path):
     """Each surface gets a table with a row for streamspan, whose span holds the output, and the bars beside the figures."""
     samples = tmp_path / "samples.json"

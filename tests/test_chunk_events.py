@@ -9,19 +9,17 @@ import streamspan
 
 from conftest import Recorder
 from loopback import Loopback, Reply, Tool
-from surfaces import SURFACES, AnthropicSurface, OpenAISurface, Surface
+from surfaces import BEDROCK, SURFACES, AnthropicSurface, OpenAISurface, Surface
 
 
 @pytest.mark.settings(capture_stream_chunks=True)
-@pytest.mark.parametrize("surface", SURFACES, ids=repr)
+@pytest.mark.parametrize("surface", [*SURFACES, *BEDROCK], ids=repr)
 async def test_one_event_per_chunk(surface: Surface, observed: Recorder) -> None:
     """Each chunk that the application gets is one event, in order, with its text and its true time."""
-    with Loopback(Reply(body=surface.wire(["Lima ", "is in ", "Peru."]))) as server:
+    with Loopback(surface.streams(surface.wire(["Lima ", "is in ", "Peru."]))) as server:
         client = surface.client(server)
         chunks = await surface.take(await surface.open(client))
-        closing = client.close()
-        if surface.is_async:
-            await closing
+        await surface.shut(client)
 
     span = observed.span()
     events = [event for event in span.events if event.name == "streamspan.chunk"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from streamspan.distro import is_rival
+from streamspan.distro import StreamspanDistro
 
 from collector import Collector, SpanRecord
 from loopback import Loopback, Reply, anthropic_events, openai_chunks
@@ -283,25 +283,46 @@ def test_entry_points() -> None:
             "streamspan-openai": "OpenAIInstrumentor",
             "streamspan-anthropic": "AnthropicInstrumentor",
             "streamspan-google-genai": "GoogleGenAIInstrumentor",
+            "streamspan-bedrock": "BedrockInstrumentor",
         },
         "opentelemetry_environment_variables": {"streamspan": "streamspan.environment_variables"},
     }
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
+    ("value", "expected"),
     [
-        ("openai", True),
-        ("anthropic", True),
-        ("openai_v2", True),
-        ("google_genai", True),
-        ("google-generativeai", True),
-        ("streamspan-openai", False),
-        ("httpx", False),
-        ("openai_agents", False),
-        ("vertexai", False),
+        ("opentelemetry.instrumentation.openai:OpenAIInstrumentor", True),
+        ("opentelemetry.instrumentation.openai_v2:OpenAIInstrumentor", True),
+        ("opentelemetry.instrumentation.genai.openai:OpenAIInstrumentor", True),
+        ("openinference.instrumentation.openai:OpenAIInstrumentor", True),
+        ("openlit.instrumentation.openai:OpenAIInstrumentor", True),
+        ("opentelemetry.instrumentation.anthropic:AnthropicInstrumentor", True),
+        ("opentelemetry.instrumentation.google_genai:GoogleGenAiSdkInstrumentor", True),
+        ("opentelemetry.instrumentation.google_generativeai:GoogleGenerativeAiInstrumentor", True),
+        ("opentelemetry.instrumentation.bedrock:BedrockInstrumentor", True),
+        ("openinference.instrumentation.langchain:LangChainInstrumentor", True),  # its spans cannot be shared
+        ("opentelemetry.instrumentation.genai.langchain:LangChainInstrumentor", False),
+        ("streamspan.instrumentor:OpenAIInstrumentor", False),
+        ("opentelemetry.instrumentation.openai_agents:OpenAIAgentsInstrumentor", False),
+        ("opentelemetry.instrumentation.vertexai:VertexAIInstrumentor", False),
+        ("opentelemetry.instrumentation.httpx:HTTPXClientInstrumentor", False),
+        ("opentelemetry.instrumentation.botocore:BotocoreInstrumentor", False),
+        ("openai:Instrumentor", False),
     ],
 )
-def test_rivals(name: str, expected: bool) -> None:
-    """Other vendors' instrumentors of an SDK that we observe are left out under our distro, and nothing else is."""
-    assert is_rival(EntryPoint(name, "vendor.module:Instrumentor", "opentelemetry_instrumentor")) is expected
+def test_rivals(value: str, expected: bool) -> None:
+    """Instrumentors of an SDK that we observe are left out under our distro, whatever their entry points are called; no other is."""
+    point = EntryPoint("any", value, "opentelemetry_instrumentor")
+
+    assert StreamspanDistro().is_rival(point) is expected
+
+
+def test_rival_in_our_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where our instrumentor of an SDK is switched off, another vendor's is loaded: the user has chosen it."""
+    monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "flask, streamspan-openai")
+    monkeypatch.setattr(StreamspanDistro, "_instance", None)
+    values = ("opentelemetry.instrumentation.openai:Instrumentor", "opentelemetry.instrumentation.anthropic:Instrumentor")
+    points = [EntryPoint("any", value, "opentelemetry_instrumentor") for value in values]
+
+    assert [StreamspanDistro().is_rival(point) for point in points] == [False, True]

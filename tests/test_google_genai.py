@@ -11,18 +11,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from google import genai
 from google.genai import types
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import TracerProvider, sampling
+from opentelemetry.trace import SpanKind
 
 import streamspan
+from streamspan import live
 from streamspan.answer import Answer
 from streamspan.providers.google_genai import body, prompt, read
 
 from conftest import Recorder
 from loopback import Loopback, Reply, Request, Tool, google_chunk, google_chunks, google_usage, google_whole, sse
-from surfaces import GOOGLE, QUESTION, GoogleSurface, Surface
+from surfaces import GOOGLE, QUESTION, GoogleSurface, Surface, vertex
 
 TEXTS = ["Lima ", "is ", "the ", "capital ", "of ", "Peru."]
 SYNC, ASYNC = GOOGLE
@@ -45,12 +48,12 @@ def close_with(stream: Generator[Any]) -> None:
         next(stream)
 
 
-def close_in_hot_code(stream: Generator[Any]) -> None:
-    def mine() -> Generator[Any]:
+def close_in_warm_code(stream: Generator[Any]) -> None:
+    def nothing() -> Generator[None]:
         yield
 
-    for generator in [*(mine() for _ in range(50)), stream]:
-        next(generator)
+    next(stream)
+    for generator in [*(nothing() for _ in range(50)), stream]:
         generator.close()
 
 
@@ -106,9 +109,9 @@ async def end_with(way: Callable[[Generator[Any]], None]) -> None:
     [
         (close, "aborted"),
         (close_with, "aborted"),
+        (close_in_warm_code, "aborted"),
         (close_in_a_generator_of_mine, "aborted"),
         (close_in_a_thread, "aborted"),
-        (close_in_hot_code, "aborted"),
         (interrupt_with, "cancelled"),
         (forget, "abandoned"),
         (overwrite, "abandoned"),
@@ -195,12 +198,16 @@ async def test_empty_stream(surface: Surface, observed: Recorder) -> None:
 
 @pytest.mark.parametrize("surface", GOOGLE, ids=repr)
 async def test_public_methods_are_untouched(surface: Surface, observed: Recorder) -> None:
-    """The method that the application calls is the SDK's own function, and gives the SDK's own generator."""
+    """The method that the application calls looks as it did, and gives the SDK's own generator."""
     with Loopback(Reply(body=surface.wire(TEXTS))) as server:
         client = surface.client(server)
         stream = await surface.open(client)
         kind: Any = client.models.__class__
-        assert kind.generate_content_stream.__module__ == "google.genai.models"
+        for method in (kind.generate_content, kind.generate_content_stream):
+            assert method.__module__ == "google.genai.models"
+            assert inspect.signature(method) == inspect.signature(method.__wrapped__)
+            assert inspect.iscoroutinefunction(method) is surface.is_async
+        assert inspect.isgeneratorfunction(kind.generate_content_stream) is not surface.is_async
         assert inspect.isasyncgen(stream) if surface.is_async else inspect.isgenerator(stream)
         code = stream.ag_code if surface.is_async else stream.gi_code
         assert code.co_filename == inspect.getfile(kind)
@@ -346,20 +353,80 @@ async def test_one_span_per_request_with_automatic_function_calling(
     assert json.loads(str(told[0]["gen_ai.tool.definitions"]))[0].items() >= tool.items()
 
 
+@pytest.mark.parametrize("chat", [False, True], ids=["models", "chat"])
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("surface", GOOGLE, ids=repr)
+async def test_requests_of_one_question_have_one_parent(surface: Surface, stream: bool, chat: bool, observed: Recorder) -> None:
+    """Where the application has no span the requests get a parent: a span that is no model call, and as long as both together."""
+    config: dict[str, Any] = {"tools": [get_weather]}
+    with Loopback(two_rounds(stream=stream)) as server:
+        client = surface.client(server)
+        talk = client.chats.create(model=surface.model, config=config)
+        if chat:
+            result = (talk.send_message_stream if stream else talk.send_message)(QUESTION)
+            result = await result if surface.is_async else result
+        else:
+            result = await surface.create(client, stream=stream, config=config)
+        if stream:
+            await surface.take(result)
+        if chat:
+            assert [content.role for content in talk.get_history()][-1] == "model"
+        del result
+        await asyncio.sleep(0)
+        await surface.shut(client)
+
+    observed.started.sort()
+    gc.collect()
+    live.settle()
+    observed.ended.sort(key=lambda span: span.name)
+    parent, *calls = observed.spans(3)
+    assert (parent.name, parent.kind, parent.parent) == ("automatic_function_calling", SpanKind.INTERNAL, None)
+    assert dict(parent.attributes or {}) == {}
+    assert [span.parent for span in calls] == [parent.context] * 2
+    assert parent.start_time is not None
+    assert parent.end_time is not None
+    assert all(parent.start_time <= (span.start_time or 0) <= (span.end_time or 0) <= parent.end_time for span in calls)
+    assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+async def test_one_request_needs_no_parent(stream: bool, observed: Recorder) -> None:
+    """Without a function to call there is the model call and nothing else."""
+    config = {"tools": [get_weather], "automatic_function_calling": {"disable": True}}
+    with Loopback(lambda _: Reply(body=SYNC.wire(["x"])) if stream else Reply.of(SYNC.whole("x"))) as server:
+        client = SYNC.client(server)
+        result = await SYNC.create(client, stream=stream, config=config)
+        if stream:
+            await SYNC.take(result)
+        await SYNC.shut(client)
+
+    assert observed.span().parent is None
+
+
 # --- who is asked ----------------------------------------------------------------------------------------------------
 
 
-async def test_vertex(observed: Recorder) -> None:
-    """A client of Vertex AI is named so."""
-    surface = GoogleSurface(is_async=False)
-    with Loopback(Reply(body=surface.wire(["x"]))) as server:
-        client = surface.client(server, vertexai=True)
-        await surface.take(await surface.open(client))
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("model", ["gemini-2.5-flash", "publishers/google/models/gemini-2.5-flash"])
+@pytest.mark.parametrize("surface", GOOGLE, ids=repr)
+async def test_vertex(surface: GoogleSurface, model: str, observed: Recorder, *, streamed: bool) -> None:
+    """A client of Vertex AI, with a project of its own, is named so; the model is as it was asked for, and priced."""
+    reported = {**google_usage(1000, 40), "trafficType": "ON_DEMAND"}
+    chunks = google_chunks(["x"], usage=reported, model="")
+    with Loopback(Reply(body=chunks) if streamed else Reply.of(surface.whole("x", usage=reported, model=""))) as server:
+        client = vertex(surface, server)
+        result = await surface.create(client, stream=streamed, model=model)
+        if streamed:
+            await surface.take(result)
         await surface.shut(client)
+        port, path = server.port, server.requests[0].path
 
     attributes = observed.attributes()
+    assert "/projects/p/locations/us-central1/publishers/google/models/gemini-2.5-flash:" in path
     assert attributes["gen_ai.provider.name"] == "gcp.vertex_ai"
-    assert "streamspan.cost.total" in attributes
+    assert (attributes["server.address"], attributes["server.port"]) == ("127.0.0.1", port)
+    assert attributes["gen_ai.request.model"] == model
+    assert attributes["streamspan.cost.total"] == pytest.approx(1000 * 0.30e-6 + 40 * 2.50e-6)
 
 
 async def test_address_of_one_request(observed: Recorder) -> None:
@@ -370,6 +437,82 @@ async def test_address_of_one_request(observed: Recorder) -> None:
         await surface.create(client, config=types.GenerateContentConfig(http_options=types.HttpOptions(base_url=server.url)))
         await surface.shut(client)
         assert observed.attributes()["server.port"] == server.port
+
+
+# --- usage -----------------------------------------------------------------------------------------------------------
+
+TEXT_ONLY: dict[str, Any] = {"promptTokenCount": 1000, "candidatesTokenCount": 100}
+
+
+@pytest.mark.parametrize(
+    ("reported", "counts", "cost"),
+    [
+        pytest.param(TEXT_ONLY, (1000, 100, None, None), 1000 * 0.3 + 100 * 2.5, id="text"),
+        pytest.param({**TEXT_ONLY, "thoughtsTokenCount": 60}, (1000, 160, None, 60), 1000 * 0.3 + 160 * 2.5, id="thoughts"),
+        pytest.param({**TEXT_ONLY, "toolUsePromptTokenCount": 50}, (1050, 100, None, None), 1050 * 0.3 + 100 * 2.5, id="tools"),
+        pytest.param(
+            {**TEXT_ONLY, "cachedContentTokenCount": 400}, (1000, 100, 400, None), 600 * 0.3 + 400 * 0.03 + 100 * 2.5, id="cache"
+        ),
+        pytest.param(
+            {**TEXT_ONLY, "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 400}]},
+            (1000, 100, None, None),
+            600 * 0.3 + 400 * 1.0 + 100 * 2.5,
+            id="audio",
+        ),
+        pytest.param(
+            {"promptTokenCount": 0, "candidatesTokenCount": 0, "thoughtsTokenCount": 0, "cachedContentTokenCount": 0},
+            (0, 0, 0, 0),
+            0,
+            id="zero",
+        ),
+        pytest.param({"promptTokenCount": 10, "thoughtsTokenCount": 5}, (10, 5, None, 5), 10 * 0.3 + 5 * 2.5, id="only thoughts"),
+    ],
+)
+async def test_usage(reported: dict[str, Any], counts: tuple[int | None, ...], cost: float, observed: Recorder) -> None:
+    """Thoughts are output, counted once; tool results are input; what was cached or heard has its own price; 0 is a number."""
+    surface = GoogleSurface(is_async=False)
+    early = {"promptTokenCount": 7, "candidatesTokenCount": 3}  # a running total, which later ones replace
+    chunks = [google_chunk([{"text": "a"}], usage=early), google_chunk([{"text": "b"}], finish="STOP", usage=reported)]
+    with Loopback(Reply(body=[sse(None, chunk) for chunk in chunks])) as server:
+        client = surface.client(server)
+        await surface.take(await surface.open(client))
+        await surface.shut(client)
+
+    attributes = observed.attributes()
+    names = ("input_tokens", "output_tokens", "cache_read.input_tokens", "reasoning.output_tokens")
+    assert tuple(attributes.get(f"gen_ai.usage.{name}") for name in names) == counts
+    assert attributes["streamspan.cost.total"] == pytest.approx(cost / 1e6)
+    assert "streamspan.usage.estimated" not in attributes
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("surface", GOOGLE, ids=repr)
+async def test_one_span_per_request_with_continuation(surface: GoogleSurface, observed: Recorder, *, streamed: bool) -> None:
+    """An answer that the SDK continues by itself (2.x and newer) has a span for each request, with that request's own usage."""
+    is_old = genai.__version__.startswith("1.")  # which has never heard of it
+
+    def answer(request: Request) -> Reply:
+        second = "continuationToken" in request.body.decode()
+        usage, finish = google_usage(20, 4) if second else google_usage(10, 2), "STOP" if second or is_old else "CONTINUATION"
+        chunk = google_chunk([{"text": "b" if second else "a"}], finish=finish, usage=usage, id=f"resp_{second}")
+        if not second:
+            chunk["candidates"][0]["continuationToken"] = "dDE="
+        return Reply(body=[sse(None, chunk)]) if streamed else Reply.of(chunk)
+
+    with Loopback(answer) as server:
+        client = surface.client(server)
+        result = await surface.create(client, stream=streamed)
+        if streamed:
+            await surface.take(result)
+        await surface.shut(client)
+        hops = len(server.requests)
+
+    told = [dict(span.attributes or {}) for span in sorted(observed.spans(hops), key=lambda span: span.start_time or 0)]
+    assert hops == (1 if is_old else 2)
+    assert [attributes["streamspan.outcome"] for attributes in told] == ["completed"] * hops
+    assert [attributes["gen_ai.usage.input_tokens"] for attributes in told] == [10, 20][:hops]
+    assert [attributes["gen_ai.usage.output_tokens"] for attributes in told] == [2, 4][:hops]
+    assert [attributes["gen_ai.response.finish_reasons"] for attributes in told] == [("CONTINUATION",), ("STOP",)][-hops:]
 
 
 # --- what the wire says ----------------------------------------------------------------------------------------------

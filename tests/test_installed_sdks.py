@@ -1,6 +1,6 @@
 """With all SDKs or with only one of them installed: what is there is observed, what is not is no error.
 
-The environments ``only-openai``, ``only-anthropic`` and ``only-google-genai`` of tox.toml run this file; nothing in it imports an SDK at the top.
+The environments ``only-...`` of tox.toml run this file; nothing in it imports an SDK at the top.
 """
 
 import os
@@ -14,14 +14,16 @@ import pytest
 import streamspan
 
 from collector import Collector
+from eventstream import EVENT_STREAM, converse_events
 from loopback import Loopback, Reply, Request, anthropic_events, google_chunks, openai_chunks
 
 DOORS = {
     "openai": streamspan.OpenAIInstrumentor,
     "anthropic": streamspan.AnthropicInstrumentor,
     "google-genai": streamspan.GoogleGenAIInstrumentor,
+    "boto3": streamspan.BedrockInstrumentor,
 }
-PROVIDERS = {"openai": "openai", "anthropic": "anthropic", "google-genai": "gcp.gemini"}
+PROVIDERS = {"openai": "openai", "anthropic": "anthropic", "google-genai": "gcp.gemini", "boto3": "aws.bedrock"}
 
 
 def is_installed(name: str) -> bool:
@@ -54,12 +56,21 @@ with genai.Client() as client:
     for chunk in client.models.generate_content_stream(model="gemini-2.5-flash", contents="Hi"):
         pass
 """,
+    "boto3": """
+import boto3
+client = boto3.client("bedrock-runtime")
+for event in client.converse_stream(modelId="amazon.nova-micro-v1:0", messages=[])["stream"]:
+    pass
+client.close()
+""",
 }
 APPLICATION = "".join(ASK[name] for name in sorted(INSTALLED))
 
 
 def answer(request: Request) -> Reply:
     """A short stream in the wire format that was asked for."""
+    if "converse-stream" in request.path:
+        return Reply(headers=EVENT_STREAM, body=converse_events(["Hi"]))
     if "GenerateContent" in request.path:
         return Reply(body=google_chunks(["Hi"]))
     return Reply(body=openai_chunks(["Hi"]) if "completions" in request.path else anthropic_events(["Hi"]))
@@ -75,6 +86,10 @@ def run(*command: str, endpoint: str, provider: str) -> subprocess.CompletedProc
         "ANTHROPIC_BASE_URL": provider,
         "GEMINI_API_KEY": "none",
         "GOOGLE_GEMINI_BASE_URL": provider,
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": provider,
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
         "OTEL_PYTHON_DISTRO": "streamspan",  # OpenTelemetry's own is installed too, for a test of its own
         "OTEL_PYTHON_CONFIGURATOR": "streamspan",
@@ -98,7 +113,7 @@ def test_opentelemetry_instrument_observes_every_sdk_that_is_installed() -> None
 
 def test_instrument_does_not_import_an_sdk() -> None:
     """Observing costs no import: an SDK is patched when the application imports it."""
-    program = "import sys, streamspan; streamspan.instrument(); print({'openai', 'anthropic', 'google.genai'} & set(sys.modules))"
+    program = "import sys, streamspan; streamspan.instrument(); print({'openai', 'anthropic', 'google.genai', 'botocore'} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
     assert (ran.stdout, ran.stderr) == ("set()\n", "")
 

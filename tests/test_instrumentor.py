@@ -223,7 +223,9 @@ def test_instrument_without_any_sdk(
     monkeypatch.setattr("streamspan.instrumentor.find_spec", dict[str, object]().get)
     streamspan.instrument(tracer_provider=recorder.provider)
 
-    assert caplog.messages == ["no SDK that streamspan knows is installed: openai, anthropic, google.genai"]
+    assert caplog.messages == [
+        "no SDK that streamspan knows is installed: openai, anthropic, google.genai, botocore, aiobotocore"
+    ]
     assert not patching._active
 
 

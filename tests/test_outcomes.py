@@ -14,7 +14,7 @@ from opentelemetry.trace import StatusCode
 
 from conftest import Recorder
 from loopback import CUT, Loopback, Piece, Reply
-from surfaces import GOOGLE, SURFACES, Surface
+from surfaces import BEDROCK, GOOGLE, INTERACTIONS, SURFACES, Surface
 
 TEXTS = ["Lima ", "is ", "the ", "capital ", "of ", "Peru."]
 WHOLE = "".join(TEXTS)
@@ -265,6 +265,34 @@ OF_GENERATORS = {
 """The ways that an SDK has whose streams are generators; for what it does otherwise, see test_google_genai.py."""
 
 
+OF_EVENT_STREAMS = OF_GENERATORS | {
+    leave_with,
+    enter_and_leave,
+    close,
+    close_from_elsewhere,
+    never_iterate,
+    raise_in_with,
+    interrupt_in_with,
+    cancel_in_with,
+    cancel_while_sending,
+}
+"""The ways that Amazon's have, whose ``with`` is `contextlib.closing`."""
+
+LEAVES_SOCKETS = pytest.mark.filterwarnings("ignore:Exception ignored in.*socket:pytest.PytestUnraisableExceptionWarning")
+"""botocore leaves the socket of a dropped stream to the garbage collector, with us as without us, and Python warns of it."""
+
+ALL = [
+    *(pytest.param(surface, id=repr(surface)) for surface in (*SURFACES, *INTERACTIONS, *GOOGLE)),
+    *(pytest.param(surface, id=repr(surface), marks=LEAVES_SOCKETS) for surface in BEDROCK),
+]
+
+
+def has(surface: Surface, way: Way) -> bool:
+    if surface in SURFACES or surface in INTERACTIONS:
+        return surface.has_helper or not way.act.__name__.startswith("helper")
+    return way.act in (OF_EVENT_STREAMS if surface in BEDROCK else OF_GENERATORS)
+
+
 def answer(surface: Surface, script: str, hold: threading.Event) -> Reply:
     """What the server does under each script's name."""
     events: list[Piece] = list(surface.wire(TEXTS))
@@ -272,20 +300,20 @@ def answer(surface: Surface, script: str, hold: threading.Event) -> Reply:
     match script:
         case "429" | "500":
             kind = "rate_limit_error" if script == "429" else "api_error"
-            return Reply.of({"type": "error", "error": {"type": kind, "code": kind, "message": "no"}}, int(script))
+            return surface.refuses(kind, int(script))
         case "error event":
-            return Reply(body=[*said, surface.error_event])
+            return surface.streams([*said, surface.error_event])
         case "cut":
-            return Reply(body=[*said, 0.05, CUT])
+            return surface.streams([*said, 0.05, CUT])
         case "no terminal":
-            return Reply(body=said)
+            return surface.streams(said)
         case "stalled":
-            return Reply(body=[*said, hold])
+            return surface.streams([*said, hold])
         case "silent":
             hold.wait(10)
-            return Reply(body=[])
+            return surface.streams([])
         case _:
-            return Reply(body=events)
+            return surface.streams(events)
 
 
 async def collect() -> None:
@@ -315,11 +343,11 @@ async def run(way: Way, surface: Surface) -> BaseException | None:
 def cases(*, raising: bool = False) -> list[Any]:
     """Each way with each surface that has it; or only the ways in which the provider's failure raises, wherever it runs."""
     return [
-        pytest.param(way, surface, id=f"{surface!r}-{name}")
-        for surface in (*SURFACES, *GOOGLE)
+        pytest.param(way, surface, id=f"{surface!r}-{name}", marks=[LEAVES_SOCKETS] if surface in BEDROCK else [])
+        for surface in (*SURFACES, *INTERACTIONS, *GOOGLE, *BEDROCK)
         for name, way in WAYS.items()
-        if way.only in repr(surface) and (surface.has_helper or not name.startswith("helper"))
-        if surface in SURFACES or way.act in OF_GENERATORS
+        if way.only in repr(surface) and has(surface, way)
+        if surface.raises_error_events or not (way.script == "error event" and way.error)
         if not raising or (way.error is Exception and not way.only)
     ]
 
@@ -367,7 +395,7 @@ async def test_same_exception_as_bare(way: Way, surface: Surface, recorder: Reco
     ("script", "expected"),
     [("429", "rate_limit_error"), ("500", "api_error"), ("no terminal", "truncated"), ("error event", None)],
 )
-@pytest.mark.parametrize("surface", [*SURFACES, *GOOGLE], ids=repr)
+@pytest.mark.parametrize("surface", ALL)
 async def test_error_type_is_the_providers_code(script: str, expected: str | None, surface: Surface, observed: Recorder) -> None:
     """``error.type`` is the code that the provider gives, for an HTTP error, an error event, and ours for a truncated stream."""
     await run(Way(read_to_the_end, "", "", script), surface)
@@ -375,10 +403,10 @@ async def test_error_type_is_the_providers_code(script: str, expected: str | Non
     assert observed.attributes()["error.type"] == (expected or surface.error_code)
 
 
-@pytest.mark.parametrize("surface", [*SURFACES, *GOOGLE], ids=repr)
+@pytest.mark.parametrize("surface", ALL)
 async def test_stream_is_the_sdks_own(surface: Surface, observed: Recorder) -> None:
     """The application gets an object of exactly the SDK's class, and a dropped one is freed as the SDK frees it."""
-    with Loopback(Reply(body=surface.wire(TEXTS))) as server:
+    with Loopback(surface.streams(surface.wire(TEXTS))) as server:
         client = surface.client(server)
         stream = await surface.open(client)
         assert type(stream) is surface.stream_types[surface.is_async]
@@ -387,7 +415,7 @@ async def test_stream_is_the_sdks_own(surface: Surface, observed: Recorder) -> N
     observed.span()
 
 
-@pytest.mark.parametrize("surface", SURFACES, ids=repr)
+@pytest.mark.parametrize("surface", [*SURFACES, *INTERACTIONS], ids=repr)
 async def test_whole_answer(surface: Surface, observed: Recorder) -> None:
     """An answer that comes whole is a span with the same attributes, and none about chunks."""
     with Loopback(Reply.of(surface.whole(WHOLE))) as server:
@@ -396,9 +424,7 @@ async def test_whole_answer(surface: Surface, observed: Recorder) -> None:
         await surface.create(client, via="with_raw_response")
         async with surface.within(await surface.create(client, via="with_streaming_response")) as response:
             await surface.parse(response)
-        closing = client.close()
-        if surface.is_async:
-            await closing
+        await surface.shut(client)
 
     for span in observed.spans(3):
         attributes: dict[str, Any] = dict(span.attributes or {})

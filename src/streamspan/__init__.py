@@ -3,6 +3,7 @@
 from streamspan.errors import SettingsError
 from streamspan.instrumentor import (
     AnthropicInstrumentor,
+    BedrockInstrumentor,
     GoogleGenAIInstrumentor,
     OpenAIInstrumentor,
     instrument,
@@ -13,6 +14,7 @@ from streamspan.version import __version__
 
 __all__ = [
     "AnthropicInstrumentor",
+    "BedrockInstrumentor",
     "GoogleGenAIInstrumentor",
     "OpenAIInstrumentor",
     "Settings",

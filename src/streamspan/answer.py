@@ -6,7 +6,10 @@ from io import StringIO
 from time import perf_counter
 from typing import Any, Literal, Protocol
 
-from streamspan.usage import Usage
+from streamspan.usage import Cost, Usage
+
+MOST_CHOICES = 128
+"""What OpenAI allows: nobody who asks for a million answers, or numbers one so, shall have a million of them on a span."""
 
 Kind = Literal["text", "reasoning", "refusal", "tool_call", "other"]
 
@@ -41,11 +44,26 @@ class Sink(Protocol):
     def usage(self, usage: Usage) -> None:
         """Token counts so far: running totals, which replace earlier ones."""
 
+    def cost(self, cost: Cost) -> None:
+        """What the provider says that it charges, as few do: in place of what we would calculate."""
+
+    def more_usage(self, usage: Usage) -> None:
+        """Token counts of one more of several requests behind this answer, which are added up."""
+
     def identity(self, response_id: str | None, model: str | None) -> None:
         """Who answers; only the first of each counts."""
 
+    def worker(self, model: str) -> None:
+        """The model that one of several requests behind this answer goes to; if they differ, none of them is who answers."""
+
     def attribute(self, key: str, value: str) -> None:
         """A fact for the span under its semconv name, such as the service tier."""
+
+    def background(self) -> None:
+        """The answer is made apart from this request: others may ask for it too, and its usage belongs to one of them."""
+
+    def anew(self) -> None:
+        """What follows is the whole answer, in place of the pieces that were streamed of it."""
 
     def done(self) -> None:
         """The provider's terminal event."""
@@ -106,8 +124,8 @@ class Choice:
 
     def tool(self, key: int | str | None) -> Part:
         """The tool call of that key, begun on first mention; the newest one for ``None``."""
-        if key is None and self.tools:
-            key = next(reversed(self.tools))
+        if not isinstance(key, int | str):
+            key = next(reversed(self.tools), None)
         part = self.tools.get(key or 0)
         if part is None:
             part = self.tools[key or 0] = self.open(Part("tool_call"))
@@ -125,14 +143,17 @@ class Answer:
         "_buffer_kind",
         "_write",
         "attributes",
+        "charged",
         "choices",
         "failure",
         "first_content_at",
+        "in_background",
         "model",
         "reported",
         "response_id",
         "terminal",
         "text_index",
+        "workers",
     )
 
     def __init__(self) -> None:
@@ -140,9 +161,13 @@ class Answer:
         self.model: str | None = None
         self.choices: dict[int, Choice] = {}
         self.reported = Usage()
+        self.charged: Cost | None = None
         self.attributes: dict[str, str] = {}
         self.terminal = False
+        self.in_background = False
         self.failure: tuple[str, str] | None = None
+        self.workers: set[str] = set()
+        """The models of the requests behind an agent's answer."""
         self.first_content_at: float | None = None
         """`time.perf_counter` when the first text, reasoning, refusal or tool call came."""
         self._buffer_index, self._buffer_kind, self.text_index = -1, "", -1
@@ -170,9 +195,9 @@ class Answer:
     ) -> None:
         self._close()
         part = self._begin(index).tool(key)
-        part.name = part.name or name
+        part.name = part.name or _string(name)
         part.call_id = part.call_id or call_id
-        part.buffer.write(arguments)
+        part.buffer.write(arguments if type(arguments) is str else dump_json(arguments))  # Ollama sent objects
 
     def part(self, index: int, part: dict[str, Any]) -> None:  # noqa: D102
         self._close()
@@ -183,17 +208,34 @@ class Answer:
         self.choice(index).last = None
 
     def finish(self, index: int, reason: str) -> None:  # noqa: D102
-        self.choice(index).finish = reason
+        self.choice(index).finish = str(reason)
 
     def usage(self, usage: Usage) -> None:  # noqa: D102
         self.reported.update(usage)
 
+    def cost(self, cost: Cost) -> None:  # noqa: D102
+        self.charged = cost
+
+    def more_usage(self, usage: Usage) -> None:  # noqa: D102
+        self.reported.add(usage)
+
+    def worker(self, model: str) -> None:  # noqa: D102
+        self.workers.add(model)
+        self.model = model if len(self.workers) == 1 else None
+
     def identity(self, response_id: str | None, model: str | None) -> None:  # noqa: D102
-        self.response_id = self.response_id or response_id or None
-        self.model = self.model or model or None
+        self.response_id = self.response_id or _string(response_id)
+        self.model = self.model or _string(model)
 
     def attribute(self, key: str, value: str) -> None:  # noqa: D102
         self.attributes[key] = value
+
+    def background(self) -> None:  # noqa: D102
+        self.in_background = True
+
+    def anew(self) -> None:  # noqa: D102
+        self._close()
+        self.choices = {}
 
     def done(self) -> None:  # noqa: D102
         self.terminal = True
@@ -209,7 +251,9 @@ class Answer:
     # --- inside ---
 
     def choice(self, index: int) -> Choice:
-        """The choice of that index, made on first mention."""
+        """The choice of that index, made on first mention; the first one for what is no index."""
+        if type(index) is not int or not 0 <= index < MOST_CHOICES:
+            index = 0
         choice = self.choices.get(index)
         if choice is None:
             choice = self.choices[index] = Choice()
@@ -272,17 +316,23 @@ class Answer:
         return choice.finish if choice else None
 
     def messages(self, expected: int) -> str:
-        """``gen_ai.output.messages``: one assistant message per choice, as JSON."""
-        reasons = self.finish_reasons(expected)
-        return dump_json([_message(self.choices[index], reasons[index]) for index in sorted(self.choices)])
+        """``gen_ai.output.messages``: one assistant message per choice, as JSON; no reason is missing where none is expected."""
+        missing = "error" if expected else None
+        return dump_json([_message(self.choices[index], self._reason(index) or missing) for index in sorted(self.choices)])
+
+
+def _string(value: Any) -> str | None:
+    """``value`` if it is text, and not empty: what servers send is not always what they say."""
+    return value if isinstance(value, str) and value else None
 
 
 def _write_nowhere(text: str, /) -> int:  # pragma: no cover - replaced before the first write
     return len(text)
 
 
-def _message(choice: Choice, reason: str) -> dict[str, Any]:
-    return {"role": "assistant", "parts": [_part(part) for part in choice.parts], "finish_reason": reason}
+def _message(choice: Choice, reason: str | None) -> dict[str, Any]:
+    why = {"finish_reason": reason} if reason else {}
+    return {"role": "assistant", "parts": [_part(part) for part in choice.parts], **why}
 
 
 def _part(part: Part) -> dict[str, Any]:

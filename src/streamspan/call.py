@@ -3,23 +3,27 @@
 import math
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
 from typing import Any
 
 from opentelemetry._logs import Logger
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
 from streamspan import live, outcome, semconv, span
-from streamspan.answer import Answer, Sink
+from streamspan.answer import MOST_CHOICES, Answer, Sink
+from streamspan.counted import Counted
 from streamspan.errors import guard, report
 from streamspan.listeners.chunk_events import ChunkEvents
 from streamspan.listeners.progress import MOST, Progress
 from streamspan.listeners.progress_log import ProgressLog, Standing
 from streamspan.outcome import ABANDONED, COMPLETED, FAILED, TRUNCATED
-from streamspan.pricing import PriceBook
+from streamspan.pricing import PriceBook, reported
 from streamspan.settings import Settings
+from streamspan.shared import SharedSpan, span_above
+from streamspan.usage import Usage
 from streamspan.wire import Attributes, Prompt, WireFormat
 
 
@@ -31,15 +35,13 @@ class Telemetry:
     logger: Logger
     settings: Settings
     prices: PriceBook
+    counted: Counted = field(default_factory=Counted)
 
     @property
     def reports_progress(self) -> bool:
         """Whether somebody takes log events of running streams."""
         enabled = getattr(self.logger, "enabled", None)  # opentelemetry-api 1.43 does not say
         return self.settings.progress_interval > 0 and (enabled is None or enabled(event_name=semconv.PROGRESS_EVENT))
-
-
-_MOST_CHOICES = 128  # what OpenAI allows; a request for a million is refused, and its span shall not list a million errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,14 @@ class Request:
     provider: str
     """``gen_ai.provider.name``."""
     address: str
+    """The host; empty where the SDK finds it out only while it sends."""
     port: int
     body: Mapping[str, Any]
     streamed: bool
+    more: Attributes = field(default_factory=dict[str, Any])
+    """What else is known of it, under its semconv names, that the body does not say."""
+    context: Context | None = None
+    """Whose child the span is, if not the current one's."""
 
     @property
     def model(self) -> str | None:
@@ -62,15 +69,17 @@ class Request:
 
     @property
     def choices(self) -> int:
-        """How many answers are asked for: none where the model says nothing."""
-        if not self.wire.generates:
+        """How many answers are asked for whose end has a reason: none where the model says nothing."""
+        if not (self.wire.generates and self.wire.gives_reasons) or self.wire.opaque:
             return 0
         count = self.body.get(self.wire.choices_key)
-        return count if isinstance(count, int) and 0 < count <= _MOST_CHOICES else 1
+        return count if isinstance(count, int) and 0 < count <= MOST_CHOICES else 1
 
 
 def start(telemetry: Telemetry, request: Request, at: int) -> Span:
     """Starts the span of a call, as a child of the caller's; what a sampler may want to know is on it from the start.
+
+    If the current span is the call's already, made by somebody above us, it is shared.
 
     Args:
         telemetry: Where the span goes.
@@ -82,12 +91,25 @@ def start(telemetry: Telemetry, request: Request, at: int) -> Span:
         semconv.PROVIDER_NAME: request.provider,
         semconv.SERVER_ADDRESS: request.address,
         semconv.SERVER_PORT: request.port,
+        **request.more,
         **request.wire.request(request.body),
     }
+    if not request.address:
+        del attributes[semconv.SERVER_ADDRESS], attributes[semconv.SERVER_PORT]
     if request.streamed:
         attributes[semconv.REQUEST_STREAM] = True
-    name = f"{request.wire.operation} {request.model}" if request.model else request.wire.operation
-    return telemetry.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes, start_time=at)
+    subject = request.body.get(request.wire.subject)
+    name = f"{request.wire.operation} {subject}" if subject and isinstance(subject, str) else request.wire.operation
+    make = partial(
+        telemetry.tracer.start_span,
+        name,
+        context=request.context,
+        kind=SpanKind.CLIENT,
+        attributes=attributes,
+        start_time=at,
+    )
+    owner = span_above(generates=request.wire.generates) if request.context is None else None
+    return SharedSpan(owner, make, attributes) if owner is not None else make()
 
 
 class Call:
@@ -108,12 +130,14 @@ class Call:
         "_started",
         "_started_ns",
         "_telemetry",
+        "_unread",
         "accepted",
         "answer",
         "chunk_events",
         "chunks",
         "first_chunk_at",
         "progress",
+        "received",
     )
 
     def __init__(self, telemetry: Telemetry, request: Request, started: Span, started_ns: int) -> None:
@@ -134,6 +158,9 @@ class Call:
         """Held while the span is written to, by whoever ends the call or by the thread that watches it."""
         self.accepted = False
         """Whether the provider took the request: what it refuses is not charged for."""
+        self._unread = False
+        self.received: Any = None
+        """A whole answer that has come, and that the SDK may still refuse to hand out."""
         self.chunks = 0
         self.first_chunk_at = 0.0
         self._last_at = math.inf
@@ -151,9 +178,8 @@ class Call:
 
     def _announce(self) -> None:
         """One span that is over at once, for who watches traces only; it has none of the names that tokens are counted by."""
-        parent: Any = self._span
-        attributes = {semconv.PENDING_NAME: str(parent.name)}
-        context = set_span_in_context(parent)
+        attributes = {semconv.PENDING_NAME: str(getattr(self._span, "name", self._request.wire.operation))}
+        context = set_span_in_context(self._span)
         at = self._started_ns
         self._telemetry.tracer.start_span(semconv.PENDING_SPAN, context, attributes=attributes, start_time=at).end(at)
 
@@ -191,14 +217,14 @@ class Call:
     @guard("ending a call")
     def passed(self) -> None:
         """The whole response passed, but in a form that we cannot read: nothing is known of its tokens."""
-        self.accepted = False
+        self._unread = True
         self._end(COMPLETED)
 
     @guard("ending a call")
     def exhausted(self) -> None:
         """The server ended the stream."""
         self.accepted = True
-        self._end(self._unless_over(TRUNCATED))
+        self._end(self._unless_over(COMPLETED if self._request.wire.opaque else TRUNCATED))
 
     @guard("ending a call")
     def closed(self) -> None:
@@ -209,6 +235,9 @@ class Call:
     def stopped(self, error: BaseException) -> None:
         """Sending the request or reading the stream raised ``error``, which goes on to the caller."""
         kind = outcome.classify(error)
+        if self.received is not None:
+            self.accepted = True
+            self._read(self.received, self._into)
         self._end(kind if kind == FAILED else self._unless_over(kind), error=error)
 
     @guard("ending a call")
@@ -252,9 +281,10 @@ class Call:
                 self._ending.release()
 
     def _stand(self, state: str, now: float) -> Standing:
-        settings, answer = self._telemetry.settings, self.answer
+        settings, answer, wire = self._telemetry.settings, self.answer, self._request.wire
         tail = answer.preview(span.text_limit(self._span, settings.stream_preview_chars or span.SAMPLE_CHARS))
-        tokens = span.estimate_output(answer.characters, tail)
+        is_charged = wire.estimates and not (wire.opaque or wire.fetches)
+        tokens = span.estimate_output(answer.characters, tail) if is_charged else None
         return Standing(
             state=state,
             elapsed=now - self._started,
@@ -262,8 +292,8 @@ class Call:
             chunks=self.chunks,
             characters=answer.characters,
             output_tokens=tokens,
-            is_estimated=True,
-            cost=self._cost_so_far(tokens),
+            is_estimated=is_charged,
+            cost=None if tokens is None else self._cost_so_far(tokens),
             preview=tail if settings.capture_content and settings.stream_preview_chars else "",
         )
 
@@ -282,7 +312,8 @@ class Call:
         """``kind``, unless the answer says itself how it ended."""
         if self.answer.failure:
             return FAILED
-        by_reason = not self._request.wire.ends_with_event and self.answer.finished(self._request.choices)
+        wire = self._request.wire
+        by_reason = not (wire.ends_with_event or wire.opaque) and self.answer.finished(self._request.choices)
         return COMPLETED if self.answer.terminal or by_reason else kind
 
     def _end(self, kind: str, *, at: float | None = None, error: BaseException | None = None) -> None:
@@ -336,15 +367,41 @@ class Call:
         if settings.capture_content:
             preview_chars = span.text_limit(self._span, settings.stream_preview_chars)
             attributes |= span.content_attributes(answer, self._request.choices, preview_chars)
-        generates = self._request.wire.generates
-        usage, estimated = answer.reported, list[str]()
-        if self.accepted:
-            estimated = span.complete_usage(answer, self._estimate_prompt, generates=generates)
-        attributes |= span.usage_attributes(usage, estimated)
-        if usage.total_input_tokens is not None and (usage.output_tokens is not None or not generates):
-            price = self._telemetry.prices.price(self._request.provider, (answer.model, self._request.model), usage)
-            attributes |= span.cost_attributes(price)
-        return attributes
+        return attributes | self._charges()
+
+    def _charges(self) -> Attributes:
+        """Usage and cost; or, of an answer that is paid for on another span, why they are not on this one."""
+        if self.accepted and (omitted := self._omits_usage()):
+            self.answer.reported, self.answer.charged = Usage(), None
+            return {semconv.USAGE_OMITTED: omitted}
+        wire, usage, estimated = self._request.wire, self.answer.reported, list[str]()
+        if self.accepted and wire.estimates and not wire.opaque and not self._unread:
+            estimated = span.complete_usage(self.answer, self._estimate_prompt, generates=wire.generates)
+        attributes = span.usage_attributes(usage, estimated)
+        if self.answer.charged is not None:
+            return attributes | span.cost_attributes(reported(self.answer.charged))
+        if usage.total_input_tokens is not None and (usage.output_tokens is not None or not wire.generates):
+            models = (self.answer.model, self._request.model)
+            return attributes | span.cost_attributes(self._telemetry.prices.price(self._request.provider, models, usage))
+        return attributes | span.cost_attributes(None) if self.accepted and not wire.estimates else attributes
+
+    def _omits_usage(self) -> str | None:
+        """Why the usage of an accepted call is not on its span, if it is not.
+
+        Each answer is charged on one span. That is the span of the request that made it, unless the provider makes it in the
+        background: then it is the first span in this process that sees its usage. Before that there is nothing to estimate, as
+        the answer goes on.
+
+        Returns:
+            ``counted`` if another span has the usage, ``unreported`` if one will have it, or could; ``None`` if this one has.
+        """
+        answer, fetches = self.answer, self._request.wire.fetches
+        if not (answer.in_background or fetches):
+            return None
+        if answer.reported == Usage():
+            return "unreported"
+        first = answer.in_background and self._telemetry.counted.claim(answer.response_id)
+        return None if first else "counted"
 
     def _estimate_prompt(self) -> int:
         return span.estimate_prompt(self._prompt or self._request.wire.prompt(self._request.body))

@@ -1,7 +1,8 @@
 """What ``opentelemetry-instrument`` loads: defaults for the pipeline, and which instrumentors run beside ours."""
 
 import os
-from importlib.metadata import EntryPoint
+from functools import cached_property, partial
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from opentelemetry.environment_variables import OTEL_LOGS_EXPORTER, OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER
@@ -14,7 +15,9 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_PROTOCOL,
 )
 
+from streamspan import instrumentor, rivals
 from streamspan.errors import logger
+from streamspan.sdks import botocore
 from streamspan.version import __version__
 
 DEFAULTS = {
@@ -28,20 +31,6 @@ DEFAULTS = {
 }
 """Environment variables that the distribution sets where the user has not."""
 
-_RIVALS = frozenset(
-    {
-        "openai",
-        "openai_v2",
-        "openai-v2",
-        "anthropic",
-        "google_genai",
-        "google-genai",
-        "google_generativeai",
-        "google-generativeai",
-    }
-)
-"""The names under which other vendors register; they share them."""
-
 
 class StreamspanDistro(BaseDistro):
     """OTLP over HTTP, and exactly one instrumentor per LLM SDK: ours."""
@@ -50,12 +39,25 @@ class StreamspanDistro(BaseDistro):
         for name, value in DEFAULTS.items():
             os.environ.setdefault(name, value)
 
+    @cached_property
+    def observed(self) -> frozenset[str]:
+        """The packages that streamspan observes in this process: those whose instrumentor is not switched off."""
+        ours = [point for point in entry_points(group=rivals.GROUP) if point.module == instrumentor.__name__]
+        return frozenset(package for point in ours if point.name not in rivals.disabled() for package in point.load().packages())
+
+    def is_rival(self, entry_point: EntryPoint) -> bool:
+        """Whether this is another vendor's instrumentor for calls that streamspan observes."""
+        return rivals.is_rival(entry_point.module, self.observed)
+
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Loads one instrumentor, unless it is another one for an SDK that streamspan observes."""
-        if is_rival(entry_point):
+        """Loads one instrumentor, unless it is another one for calls that streamspan observes."""
+        if self.is_rival(entry_point):
             logger.info("%s (%s) is left out: streamspan observes these calls", entry_point.name, entry_point.value)
             return
         super().load_instrumentor(entry_point, **kwargs)  # pyright: ignore[reportUnknownMemberType]
+        if entry_point.module == rivals.BOTOCORE and "botocore" in self.observed:
+            for service in botocore.SERVICES:
+                rivals.silence_botocore(service, partial(botocore.is_observed, service))
 
 
 class StreamspanConfigurator(_OTelSDKConfigurator):
@@ -90,8 +92,3 @@ _OWN_SESSIONS = (
     "OTEL_PYTHON_EXPORTER_OTLP_HTTP_LOGS_CREDENTIAL_PROVIDER",
     "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER",
 )
-
-
-def is_rival(entry_point: EntryPoint) -> bool:
-    """Whether this is another vendor's instrumentor for an SDK that streamspan observes."""
-    return entry_point.name in _RIVALS

@@ -8,11 +8,11 @@ from opentelemetry._logs import LoggerProvider, get_logger, get_logger_provider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # pyright: ignore[reportMissingTypeStubs]
 from opentelemetry.trace import TracerProvider, get_tracer, get_tracer_provider
 
-from streamspan import live, semconv
+from streamspan import live, rivals, semconv
 from streamspan.call import Telemetry
 from streamspan.errors import logger
 from streamspan.pricing import PriceBook
-from streamspan.sdks import anthropic, google_genai, openai
+from streamspan.sdks import anthropic, botocore, google_genai, openai
 from streamspan.sdks.patching import Target, patch, unpatch
 from streamspan.settings import Settings
 from streamspan.termination import flush_first
@@ -50,6 +50,7 @@ class SdkInstrumentor(BaseInstrumentor):
             flush_first(_flush)
         for target in self._targets:
             patch(target, telemetry)
+            rivals.look(target.package)
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
         for target in self._targets:
@@ -86,7 +87,19 @@ class GoogleGenAIInstrumentor(SdkInstrumentor):
     _requires = "google-genai >= 1.75"
 
 
-INSTRUMENTORS: tuple[type[SdkInstrumentor], ...] = (OpenAIInstrumentor, AnthropicInstrumentor, GoogleGenAIInstrumentor)
+class BedrockInstrumentor(SdkInstrumentor):
+    """Instruments Amazon Bedrock's clients of ``botocore``, which is boto3's, and of ``aiobotocore``, which is aioboto3's."""
+
+    _targets = botocore.TARGETS
+    _requires = "botocore >= 1.40.61"  # all four packages have it
+
+
+INSTRUMENTORS: tuple[type[SdkInstrumentor], ...] = (
+    OpenAIInstrumentor,
+    AnthropicInstrumentor,
+    GoogleGenAIInstrumentor,
+    BedrockInstrumentor,
+)
 
 
 def instrument(

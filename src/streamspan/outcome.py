@@ -42,7 +42,7 @@ def error_type(error: BaseException) -> str:
     """
     inner = _provider_error(error)
     word = inner.get("status")
-    if code := word if isinstance(word, str) else inner.get("code") or inner.get("type"):
+    if code := word if isinstance(word, str) else inner.get("code") or inner.get("Code") or inner.get("type"):
         return str(code)
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status >= 400:
@@ -53,13 +53,15 @@ def error_type(error: BaseException) -> str:
 
 def error_message(error: BaseException) -> str:
     """The provider's own message where the exception has one, else the exception's."""
-    return str(_provider_error(error).get("message") or error)
+    inner = _provider_error(error)
+    return str(inner.get("message") or inner.get("Message") or error)
 
 
 def _provider_error(error: BaseException) -> Mapping[str, Any]:
-    # Where OpenAI's and Anthropic's SDK keep it, and where Google's does.
-    body: Any = getattr(error, "body", None) or getattr(error, "details", None)
-    inner: Any = body.get("error", body) if isinstance(body, Mapping) else None  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+    # Where OpenAI's and Anthropic's SDK keep it, where Google's does, and where Amazon's does.
+    body: Any = getattr(error, "body", None) or getattr(error, "details", None) or getattr(error, "response", None)
+    given: dict[str, Any] = {**body} if isinstance(body, Mapping) else {}
+    inner: Any = given.get("error") or given.get("Error") or given
     return inner if isinstance(inner, Mapping) else {}  # pyright: ignore[reportUnknownVariableType]
 
 

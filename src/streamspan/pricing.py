@@ -5,10 +5,12 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from streamspan import rates, semconv
 from streamspan.errors import logger, once
-from streamspan.usage import Usage
+from streamspan.model_names import candidates
+from streamspan.usage import Cost, Usage
 
 _PROVIDERS = {
     semconv.AZURE_OPENAI: "azure",
@@ -22,10 +24,16 @@ class Price:
     """The cost of one call in US dollars."""
 
     total: Decimal
-    input: Decimal
-    output: Decimal
+    input: Decimal | None
+    """The part of it that is for the input; ``None`` where a provider reports the total alone."""
+    output: Decimal | None
     source: str
-    """Where the price came from, such as ``genai-prices 0.2.3``."""
+    """Where the price came from, such as ``genai-prices 0.2.3``, or ``provider``."""
+
+
+def reported(cost: Cost) -> Price:
+    """What the provider itself says that it charges: nobody knows better."""
+    return Price(cost.total, cost.input, cost.output, "provider")
 
 
 class PriceBook:
@@ -51,13 +59,26 @@ class PriceBook:
             models: Names of the model, the most exact first: the one that answered, the one that was asked.
             usage: Its input and output counts must both be there.
         """
-        names = [model for model in dict.fromkeys(models) if model]
-        for model in names:
+        names = tuple(plain for name in models if name for plain in _spellings(provider, name))
+        if (model := _known(provider, names)) is not None:
             with suppress(LookupError, ValueError):
                 total, of_input, of_output = rates.calculate(_PROVIDERS.get(provider, provider), model, usage)
                 return Price(total, of_input, of_output, rates.load()[1])
-        _warn(provider, names[-1] if names else "(no model)")
+        _warn(provider, next(filter(None, reversed(models)), "(no model)"))
         return None
+
+
+def _spellings(provider: str, model: str) -> tuple[str, ...]:
+    """A model as the provider has it, and where that is a path, such as ``publishers/google/models/...``, its last part."""
+    is_path = provider in {semconv.GCP_GEMINI, semconv.GCP_VERTEX_AI} and "/" in model
+    return (model, model.rpartition("/")[2]) if is_path else (model,)
+
+
+@lru_cache(1024)
+def _known(provider: str, models: tuple[str | None, ...]) -> str | None:
+    """The first name of the model that the table holds: to look for one in vain takes 80 us, and no new ones come."""
+    ours = _PROVIDERS.get(provider, provider)
+    return next((name for name in candidates(provider, models) if rates.knows(ours, name)), None)
 
 
 def _warn(provider: str, model: str) -> None:

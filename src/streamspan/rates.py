@@ -27,6 +27,7 @@ _COUNTS = {
     "cache_write_tokens": "cache_write_tokens",
     "cache_write_1h_tokens": "cache_write_1h_tokens",
     "input_audio_tokens": "input_audio_tokens",
+    "input_image_tokens": "input_image_tokens",
     "output_tokens": "output_tokens",
     "output_audio_tokens": "output_audio_tokens",
 }
@@ -45,6 +46,15 @@ def load() -> "tuple[DataSnapshot, str]":
     from genai_prices.data_snapshot import DataSnapshot  # noqa: PLC0415
 
     return DataSnapshot(providers=providers, from_auto_update=False), f"genai-prices {genai_prices.__version__}"
+
+
+def knows(provider: str, model: str) -> bool:
+    """Whether the table has an entry for a model, under this very name or a pattern of its own."""
+    try:
+        load()[0].find_provider_model(model, None, provider, None)
+    except LookupError:
+        return False
+    return True
 
 
 def calculate(provider: str, model: str, usage: Usage) -> Amounts:
@@ -79,7 +89,7 @@ def _price_now(provider: str, model: str) -> "ModelPrice":
 def _fits(counts: Mapping[str, int]) -> bool:
     """Whether the parts fit into their wholes: else genai-prices has to say what is wrong with them."""
     get = counts.get
-    parts = get("cache_read_tokens", 0) + get("cache_write_tokens", 0) + get("input_audio_tokens", 0)
+    parts = sum(get(name, 0) for name in ("cache_read_tokens", "cache_write_tokens", "input_audio_tokens", "input_image_tokens"))
     hour_fits = get("cache_write_1h_tokens", 0) <= get("cache_write_tokens", 0)
     output_fits = get("output_audio_tokens", 0) <= get("output_tokens", 0)
     return hour_fits and output_fits and parts <= get("total_input_tokens", 0) and min(counts.values(), default=0) >= 0

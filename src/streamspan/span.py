@@ -133,10 +133,11 @@ def cost_attributes(price: Price | None) -> Attributes:
     """The cost in US dollars; for an unknown price the flag alone, never 0."""
     if price is None:
         return {semconv.COST_UNPRICED: True}
-    return {
-        semconv.COST_TOTAL: float(price.total),
-        semconv.COST_INPUT: float(price.input),
-        semconv.COST_OUTPUT: float(price.output),
-        semconv.COST_SOURCE: price.source,
-        semconv.USAGE_COST: float(price.total),
+    parts = {
+        semconv.COST_TOTAL: price.total,
+        semconv.COST_INPUT: price.input,
+        semconv.COST_OUTPUT: price.output,
+        semconv.USAGE_COST: price.total,
     }
+    amounts: Attributes = {key: float(amount) for key, amount in parts.items() if amount is not None}
+    return {**amounts, semconv.COST_SOURCE: price.source}

@@ -1,4 +1,4 @@
-"""Reading along with an application that takes the raw bytes of a response: server-sent events, or one JSON document."""
+"""Reading along with an application that takes the raw bytes of a response: server-sent events, one JSON document, or text."""
 
 import codecs
 import json
@@ -16,13 +16,17 @@ _LINE_END = re.compile("\r\n|\n|\r")
 class WireReader:
     """Decodes a response's bytes as they pass, and feeds a call what the SDK would have parsed out of them.
 
-    It understands gzip and deflate, as every HTTP client asks for; a body in another encoding passes unread.
+    It understands gzip and deflate, as every HTTP client asks for; a body in another encoding, or of another type, such as sound,
+    passes unread.
     """
 
     def __init__(self, headers: Mapping[str, str]) -> None:
-        self._decompress = _decompressor(headers.get("content-encoding", ""))
+        kind = headers.get("content-type", "json")
+        self._is_text = kind.startswith("text/")
+        readable = self._is_text or "json" in kind
+        self._decompress = _decompressor(headers.get("content-encoding", "")) if readable else None
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        self._events = EventDecoder() if "text/event-stream" in headers.get("content-type", "") else None
+        self._events = EventDecoder() if "text/event-stream" in kind else None
         self._whole: list[str] = []
 
     @guard("reading along with a raw response")
@@ -43,7 +47,8 @@ class WireReader:
         if self._decompress is None:
             call.passed()
         elif self._events is None:
-            call.answered(_parse("".join(self._whole)))
+            whole = "".join(self._whole)
+            call.answered(whole if self._is_text else _parse(whole))
         else:
             call.exhausted()
 

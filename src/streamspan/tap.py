@@ -50,7 +50,7 @@ class Tap:
         return getattr(object.__getattribute__(self, "_inner"), name)  # a half-made copy has none, and must not recurse
 
     def __del__(self) -> None:
-        live.drop(self._call)
+        _let_go(self._call)
 
 
 class AsyncTap:
@@ -83,13 +83,33 @@ class AsyncTap:
         return getattr(object.__getattribute__(self, "_inner"), name)
 
     def __del__(self) -> None:
-        live.drop(self._call)
+        _let_go(self._call)
 
 
 def _stop(inner: object, call: Call, error: BaseException) -> None:
     # Two threads at one generator: the second gets an exception, the first goes on reading.
     if not (getattr(inner, "gi_running", False) or getattr(inner, "ag_running", False)):
         call.stopped(error)
+
+
+def _let_go(call: Call) -> None:
+    """A tap is freed: its stream was dropped, or Google's interactions close the generators around it.
+
+    These close the HTTP response next, whose body then reports who does it.
+    """
+    frame = sys._getframe(1).f_back  # above ``__del__`` there may be none: at exit
+    while frame is not None and frame.f_code.co_flags & _GENERATOR:
+        frame = frame.f_back
+    if frame is None or not _is_closing(frame):
+        live.drop(call)
+
+
+_GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+
+
+def _is_closing(frame: FrameType) -> bool:
+    """Whether this is the ``close()`` that the google-genai SDK puts on a stream of interactions."""
+    return frame.f_code.co_name == "_close" and frame.f_globals.get("__name__") == "google.genai._interactions_continuation"
 
 
 # --- for SDKs whose streams are generators ---------------------------------------------------------------------------
@@ -117,7 +137,8 @@ def generate(tap: Tap, call: Call, send: Callable[..., Any]) -> Iterator[Any]:
 async def agenerate(tap: AsyncTap) -> AsyncIterator[Any]:
     """An asynchronous generator over a tap.
 
-    Where the SDK's own is closed, this one is not, but dropped, for asyncio to end it later: that is not told apart.
+    Where the SDK's own is closed, this one is not, but dropped: between them is another one of the SDK's, which asyncio ends in a
+    task of its own. By then nothing tells whether the outer one was closed or dropped, so the two are not told apart.
     """
     async for chunk in tap:
         yield chunk
@@ -137,11 +158,18 @@ def _closes(frame: FrameType) -> bool:
     before = ""
     for instruction in dis.get_instructions(frame.f_code):
         if instruction.offset == frame.f_lasti:
-            return before == "close" and instruction.opname.startswith(("CALL", "PRECALL"))
-        if instruction.opname != "PRECALL":  # 3.11 has it between the two, and where the code is hot, it makes the call
+            return before == "close" and instruction.opname in _CALLING
+        if instruction.opname not in _CALLING:  # 3.11 has two of them for one call
             before = instruction.argval if instruction.opname in {"LOAD_ATTR", "LOAD_METHOD"} else ""
     return False
 
+
+_CALLING = frozenset({"PRECALL", "CALL"})
+"""Where a call is made: on 3.11 at ``CALL`` at first, and already at ``PRECALL`` once the code has run often (specialised)."""
+
+
+_SDK_GENERATORS = frozenset({"__stream__", "stream_events", "stream_events_async"})
+"""The SDKs' generators of events, which close the response when they are dropped."""
 
 _READING = frozenset({Tap.__next__.__code__, AsyncTap.__anext__.__code__})
 
@@ -159,6 +187,11 @@ class Body:
         """Reads along; ``None`` once an SDK stream with a tap reads this body: then the tap tells what comes."""
         # The Anthropic SDK looks this up at every chunk: to find it missing through `__getattr__` would take 1 us each time.
         self.stream_observer: Any = getattr(inner, "stream_observer", None)
+
+    @property
+    def is_tapped(self) -> bool:
+        """Whether a tap reads the chunks."""
+        return self._reader is None
 
     def leave_to_tap(self) -> None:
         """From now on a tap reads the chunks, and the body reports its closing only."""
@@ -234,7 +267,9 @@ def _find_closer(call: Call) -> str:
         code = frame.f_code
         if code in _READING and frame.f_locals["self"]._call is call:
             return "read"
-        in_generator = in_generator or code.co_name == "__stream__"
+        if _is_closing(frame):
+            return "caller"
+        in_generator = in_generator or code.co_name in _SDK_GENERATORS
         frame = frame.f_back
     return "finalizer" if in_generator else "caller"
 
@@ -265,13 +300,22 @@ def _body_class(inner: type) -> type[Body]:
 
 def tap_stream(stream: Any, call: Call) -> Any:
     """Taps an SDK's stream in place and returns it; a stream without the attribute to tap is returned in a proxy."""
-    inner: Any = getattr(stream, "_iterator", None)
-    if isinstance(inner, Tap | AsyncTap):
-        return stream
-    if not hasattr(inner, "__next__") and not hasattr(inner, "__anext__"):
+    name = find_iterator(stream)
+    if name is None:
         return _proxy(stream, call)
-    stream._iterator = AsyncTap(inner, call) if hasattr(inner, "__anext__") else Tap(inner, call)
+    inner: Any = getattr(stream, name)
+    if not isinstance(inner, Tap | AsyncTap):
+        setattr(stream, name, AsyncTap(inner, call) if hasattr(inner, "__anext__") else Tap(inner, call))
     return stream
+
+
+def find_iterator(stream: Any) -> str | None:
+    """The attribute in which an SDK's stream has its iterator: the first is Stainless's, the second Speakeasy's."""
+    for name in ("_iterator", "generator"):
+        inner = getattr(stream, name, None)
+        if hasattr(inner, "__next__") or hasattr(inner, "__anext__"):
+            return name
+    return None
 
 
 def _proxy(stream: Any, call: Call) -> Any:

@@ -2,13 +2,16 @@
 
 import re
 from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Any
 
 
 @dataclass(slots=True)
 class Usage:
     """Token counts of one call; ``None`` is "not reported", which is not 0.
 
-    Counts are running totals on every wire that we read, so a later report replaces an earlier one and nothing is added up.
+    Counts are running totals on every wire that we read, so a later report replaces an earlier one; only where there are several
+    requests behind one answer, as behind an agent's, they are added up.
     """
 
     input_tokens: int | None = None
@@ -20,16 +23,24 @@ class Usage:
     cache_write_1h_tokens: int | None = None
     """The part of `cache_write_tokens` that is kept for an hour and costs more (Anthropic)."""
     input_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
     output_tokens: int | None = None
     """All output, reasoning included."""
     reasoning_tokens: int | None = None
     output_audio_tokens: int | None = None
 
     def update(self, newer: "Usage") -> None:
-        """Takes over each count that ``newer`` has; a count that it lacks stays."""
+        """Takes over each count that ``newer`` has; a count that it lacks, or that is none, stays."""
         for name in _FIELDS:
-            if (count := getattr(newer, name)) is not None:
+            count: Any = getattr(newer, name)
+            if type(count) is int and 0 <= count < _TOO_MANY:
                 setattr(self, name, count)
+
+    def add(self, more: "Usage") -> None:
+        """Adds each count that ``more`` has: those of one more request behind the same answer."""
+        for name in _FIELDS:
+            if (count := getattr(more, name)) is not None:
+                setattr(self, name, (getattr(self, name) or 0) + count)
 
     @property
     def total_input_tokens(self) -> int | None:
@@ -37,6 +48,20 @@ class Usage:
         if self.input_tokens is not None or self.uncached_input_tokens is None:
             return self.input_tokens
         return self.uncached_input_tokens + (self.cache_read_tokens or 0) + (self.cache_write_tokens or 0)
+
+
+_TOO_MANY = 2**63
+"""What does not fit into an attribute of OTLP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a provider says that it charges for a call, in US dollars."""
+
+    total: Decimal
+    input: Decimal | None = None
+    """The part of it that is for the input, if the provider says so."""
+    output: Decimal | None = None
 
 
 _FIELDS = tuple(field.name for field in fields(Usage))

@@ -30,7 +30,8 @@ class WireFormat:
     sdk: str
     """The package whose requests are matched, such as ``openai``."""
     path: str
-    """The logical path that its POST requests go to, such as ``/chat/completions``."""
+    """The logical path that its requests go to, such as ``/chat/completions``; a last segment of ``{id}`` stands for any.
+    Of Amazon's SDKs the service and operation, such as ``/bedrock-runtime/Converse`` (which is ``ConverseStream`` as well)."""
     operation: str
     """``gen_ai.operation.name``."""
     read: Callable[[Any, Sink], None]
@@ -45,6 +46,25 @@ class WireFormat:
     """Whether the model says anything; else there is no choice to finish and no output to count, as with embeddings."""
     choices_key: str = "n"
     """What a request calls the number of answers that it wants."""
+    method: str = "post"
+    """The HTTP method of its requests, in lower case. A GET has its query as its body, and ``id`` for the path's ``{id}``."""
+    gives_reasons: bool = True
+    """Whether an answer says why it ended, as those do that a model may cut short."""
+    estimates: bool = True
+    """Whether tokens that are not reported can be estimated from the text: those of images and sound cannot."""
+    fetches: bool = False
+    """Whether it reads again what another request had made, which has been charged there."""
+    subject: str = "model"
+    """What a request calls that which the span is named after, besides the operation."""
+    opaque: bool = False
+    """Whether the answer may leave out why it ended and what it used, as an agent's does: then the stream's end is its end, and
+    no count is estimated, as what can be seen is not all that was read and written."""
+    within: "Callable[[Mapping[str, Any]], WireFormat] | None" = None
+    """Tells the format of one request, where this is an envelope that carries several."""
+
+    def of(self, body: Mapping[str, Any]) -> "WireFormat":
+        """The format of a request with this body."""
+        return self if self.within is None else self.within(body)
 
 
 def fields(value: Any) -> dict[str, Any]:
@@ -63,6 +83,11 @@ def fields(value: Any) -> dict[str, Any]:
 def sequence(value: Any) -> list[Any]:
     """``value`` if it is a list, else nothing: anything else may be an iterator that the SDK still has to read."""
     return list(value) if isinstance(value, list | tuple) else []  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+
+
+def count(value: Any) -> int | None:
+    """``value`` if it is a number of something; wires that carry the bodies of many have seen everything."""
+    return int(value) if isinstance(value, int | float) and 0 <= value < 2**63 else None
 
 
 def strings(value: Any) -> list[str]:

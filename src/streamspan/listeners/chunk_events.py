@@ -7,7 +7,7 @@ from typing import Any
 
 from streamspan import semconv
 from streamspan.answer import Kind, Sink, mend
-from streamspan.usage import Usage
+from streamspan.usage import Cost, Usage
 from streamspan.wire import Attributes
 
 
@@ -95,6 +95,15 @@ class ChunkEvents:
     def usage(self, usage: Usage) -> None:  # noqa: D102
         self._answer.usage(usage)
 
+    def cost(self, cost: Cost) -> None:  # noqa: D102
+        self._answer.cost(cost)
+
+    def more_usage(self, usage: Usage) -> None:  # noqa: D102
+        self._answer.more_usage(usage)
+
+    def worker(self, model: str) -> None:  # noqa: D102
+        self._answer.worker(model)
+
     def identity(self, response_id: str | None, model: str | None) -> None:  # noqa: D102
         self._answer.identity(response_id, model)
 
@@ -112,6 +121,13 @@ class ChunkEvents:
 
     def attribute(self, key: str, value: str) -> None:  # noqa: D102
         self._answer.attribute(key, value)
+
+    def background(self) -> None:  # noqa: D102
+        self._answer.background()
+
+    def anew(self) -> None:  # noqa: D102
+        self._chunk = Chunk(0, 0.0)  # of no event: what follows repeats other chunks
+        self._answer.anew()
 
     def done(self) -> None:  # noqa: D102
         self._answer.done()

@@ -19,11 +19,12 @@ def read(event: Any, into: Sink) -> None:
         text = delta["text"] if delta["type"] == "text_delta" else None
     except (AttributeError, KeyError):
         text = None
-    if text:
+    if text and type(text) is str:
         into.text(0, text)
         return
     top = fields(event)
-    if reader := _READERS.get(top.get("type") or ""):
+    kind = top.get("type")
+    if isinstance(kind, str) and (reader := _READERS.get(kind)):
         reader(top, into)
 
 
@@ -34,11 +35,11 @@ def _read_block_delta(event: dict[str, Any], into: Sink) -> None:
 def _read_delta(index: int, delta: dict[str, Any], into: Sink) -> None:
     match delta.get("type"):
         case "text_delta":
-            into.text(0, delta.get("text") or "")
+            into.text(0, str(delta.get("text") or ""))
         case "input_json_delta":
-            into.tool_call(0, index, None, delta.get("partial_json") or "")
+            into.tool_call(0, index, None, str(delta.get("partial_json") or ""))
         case "thinking_delta":
-            into.reasoning(0, delta.get("thinking") or "")
+            into.reasoning(0, str(delta.get("thinking") or ""))
         case _:
             pass  # signature_delta, citations_delta: nothing that the model says
 
@@ -102,10 +103,10 @@ def _read_block(index: int, block: dict[str, Any], into: Sink, *, begins: bool) 
     match block.get("type"):
         case "text":
             if text := block.get("text"):
-                into.text(0, text)
+                into.text(0, str(text))
         case "thinking":
             if thought := block.get("thinking"):
-                into.reasoning(0, thought)
+                into.reasoning(0, str(thought))
         case "tool_use" | "server_tool_use" | "mcp_tool_use":
             arguments = "" if begins else dump_json(block.get("input") or {})
             into.tool_call(0, index, block.get("name"), arguments, block.get("id"))

@@ -4,11 +4,12 @@ https://platform.openai.com/docs/api-reference/chat
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from streamspan import semconv
 from streamspan.answer import Sink, parse_arguments
-from streamspan.usage import Usage
+from streamspan.usage import Cost, Usage
 from streamspan.wire import Attributes, Prompt, WireFormat, extras, fields, request_attributes, sequence, strings
 
 
@@ -44,10 +45,13 @@ def _read_anything(chunk: Any, into: Sink) -> None:
     choices = top.get("choices")
     if (not choices or type(chunk) is dict) and (error := fields(top.get("error") or extras(chunk).get("error"))):
         into.error(str(error.get("code") or error.get("type") or "error"), str(error.get("message") or ""))
-    for choice in choices or ():
+    for choice in sequence(choices):
         _read_choice(fields(choice), chunk, into)
     if (usage := top.get("usage")) is not None:
-        into.usage(read_usage(fields(usage), extras(usage)))
+        extra = extras(usage)
+        into.usage(read_usage(fields(usage), extra))
+        if "cost" in extra and (cost := read_cost(extra)):
+            into.cost(cost)
     if not into.response_id:  # every chunk repeats it; Azure's first has an empty one
         _read_head(top, into)
 
@@ -55,7 +59,10 @@ def _read_anything(chunk: Any, into: Sink) -> None:
 def _read_choice(choice: dict[str, Any], chunk: Any, into: Sink) -> None:
     delta = choice.get("delta") or choice.get("message")
     said, index, content = fields(delta), choice.get("index") or 0, fields(delta).get("content")
-    _read_reasoning(index, extras(delta), into)
+    extra = extras(delta)
+    _read_reasoning(index, extra, into)
+    if audio := said.get("audio") or extra.get("audio"):
+        into.text(index, str(fields(audio).get("transcript") or ""))  # what is spoken; the sound stays where it is
     if isinstance(content, str) and content:
         into.text(index, content)
     _read_parts(index, content, into)
@@ -84,22 +91,24 @@ def _read_parts(index: int, content: Any, into: Sink) -> None:
 
 def _read_rest(index: int, said: dict[str, Any], into: Sink) -> None:
     if refusal := said.get("refusal"):
-        into.refusal(index, refusal)
+        into.refusal(index, str(refusal))
     if call := fields(said.get("function_call")):
         into.tool_call(index, "function_call", call.get("name"), call.get("arguments") or "")
-    whole = "role" in said and said.get("tool_calls") and _is_whole(said["tool_calls"])
-    for position, tool in enumerate(said.get("tool_calls") or ()):
-        _read_tool_call(index, fields(tool), into, position if whole else None)
+    calls = sequence(said.get("tool_calls"))
+    whole = "role" in said and _is_whole(calls)
+    for position, tool in enumerate(calls):
+        _read_tool_call(index, tool, into, position if whole else None)
 
 
-def _is_whole(calls: Any) -> bool:
+def _is_whole(calls: list[Any]) -> bool:
     """Whether these are the calls of a whole message, which carry no index; fragments of a stream nearly always do."""
     return all("index" not in fields(call) and fields(call).get("id") for call in calls)
 
 
-def _read_tool_call(index: int, call: dict[str, Any], into: Sink, position: int | None) -> None:
+def _read_tool_call(index: int, tool: Any, into: Sink, position: int | None) -> None:
+    call = fields(tool)
     function = fields(call.get("function"))
-    custom = fields(call.get("custom"))
+    custom = fields(call.get("custom") or extras(tool).get("custom"))  # for which the SDK's chunks have no name
     key = next((key for key in (call.get("index"), position, call.get("id")) if key is not None), None)
     name = function.get("name") or custom.get("name")
     into.tool_call(index, key, name, function.get("arguments") or custom.get("input") or "", call.get("id"))
@@ -129,15 +138,46 @@ def read_usage(usage: dict[str, Any], extra: dict[str, Any]) -> Usage:
     prompt = fields(usage.get("prompt_tokens_details"))
     completion = fields(usage.get("completion_tokens_details"))
     cached = prompt.get("cached_tokens")
+    output, reasoning = usage.get("completion_tokens"), completion.get("reasoning_tokens")
     return Usage(
         input_tokens=usage.get("prompt_tokens"),
         cache_read_tokens=extra.get("prompt_cache_hit_tokens") if cached is None else cached,
         cache_write_tokens=prompt.get("cache_write_tokens"),
         input_audio_tokens=prompt.get("audio_tokens"),
-        output_tokens=usage.get("completion_tokens"),
-        reasoning_tokens=completion.get("reasoning_tokens"),
+        output_tokens=_add_reasoning(output, reasoning, usage),
+        reasoning_tokens=reasoning,
         output_audio_tokens=completion.get("audio_tokens"),
     )
+
+
+def _add_reasoning(output: Any, reasoning: Any, usage: dict[str, Any]) -> Any:
+    """All output: xAI leaves reasoning out of it, which its total tells."""
+    try:
+        apart = reasoning and usage["total_tokens"] == usage["prompt_tokens"] + output + reasoning
+    except (KeyError, TypeError):
+        return output
+    return output + reasoning if apart else output
+
+
+def read_cost(extra: dict[str, Any]) -> Cost | None:
+    """What the provider says that it charges: OpenRouter in a number, Perplexity in an object."""
+    parts = fields(extra.get("cost"))
+    total = _dollars(parts.get("total_cost")) if parts else _read_openrouter_cost(extra)
+    if total is None:
+        return None
+    return Cost(total, _dollars(parts.get("input_tokens_cost")), _dollars(parts.get("output_tokens_cost")))
+
+
+def _read_openrouter_cost(extra: dict[str, Any]) -> Decimal | None:
+    """Its fee alone, if the caller brought a key: then the provider behind it charges as well, and the cost is both."""
+    fee, upstream = _dollars(extra.get("cost")), _dollars(fields(extra.get("cost_details")).get("upstream_inference_cost"))
+    return fee + upstream if fee is not None and upstream is not None and extra.get("is_byok") is True else fee
+
+
+def _dollars(amount: Any) -> Decimal | None:
+    if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount < float("inf"):
+        return None
+    return Decimal(str(amount))
 
 
 # --- the request -----------------------------------------------------------------------------------------------------

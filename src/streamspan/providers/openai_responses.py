@@ -4,6 +4,7 @@ https://platform.openai.com/docs/api-reference/responses
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from streamspan import semconv
@@ -22,13 +23,20 @@ def read(event: Any, into: Sink) -> None:
         kind = top.get("type")
     if kind == "response.output_text.delta":
         delta = top.get("delta")
-        if type(delta) is str:
+        if delta and type(delta) is str:
             into.text(0, delta)
     elif type(kind) is str:
         if reader := _READERS.get(kind):
             reader(top, into)
     elif "output" in top:
         _read_response(top, into)
+
+
+def fetch(event: Any, into: Sink) -> None:
+    """Reads what `read` reads, of a response that another request made: its stream may begin in the middle."""
+    if fields(event).get("type") in _TERMINAL:
+        into.anew()
+    read(event, into)
 
 
 # --- the pieces of a stream ------------------------------------------------------------------------------------------
@@ -67,8 +75,13 @@ def _read_boundary(event: dict[str, Any], into: Sink) -> None:  # noqa: ARG001 -
 
 
 def _read_head(event: dict[str, Any], into: Sink) -> None:
-    response = fields(event.get("response"))
+    _read_identity(fields(event.get("response")), into)
+
+
+def _read_identity(response: dict[str, Any], into: Sink) -> None:
     into.identity(response.get("id"), response.get("model"))
+    if response.get("background") is True:
+        into.background()
 
 
 def _read_terminal(event: dict[str, Any], into: Sink) -> None:
@@ -82,6 +95,7 @@ def _read_error(event: dict[str, Any], into: Sink) -> None:
     into.error(str(error.get("code") or error.get("type") or "error"), str(error.get("message") or ""))
 
 
+_TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 _READERS = {
     "response.refusal.delta": _read_refusal,
     "response.reasoning_text.delta": _read_reasoning,
@@ -95,9 +109,7 @@ _READERS = {
     "response.created": _read_head,
     "response.queued": _read_head,
     "response.in_progress": _read_head,
-    "response.completed": _read_terminal,
-    "response.incomplete": _read_terminal,
-    "response.failed": _read_terminal,
+    **dict.fromkeys(_TERMINAL, _read_terminal),
     "error": _read_error,
 }
 """By event type; the other ``done`` events repeat what was streamed, the progress of built-in tools is told by their item."""
@@ -107,7 +119,7 @@ _READERS = {
 
 
 def _read_response(response: dict[str, Any], into: Sink) -> None:
-    into.identity(response.get("id"), response.get("model"))
+    _read_identity(response, into)
     heard = into.kinds  # a terminal event repeats what was streamed, if the server streamed it
     for index, item in enumerate(sequence(response.get("output"))):
         _read_item(index, fields(item), into, heard)
@@ -130,6 +142,8 @@ def _read_status(response: dict[str, Any], into: Sink) -> None:
         _read_error({"type": "failed", "error": response.get("error")}, into)
     elif isinstance(status, str):
         into.finish(0, status)
+    elif response.get("object") == "response.compaction":
+        into.finish(0, "compaction")
 
 
 _NOTHING: frozenset[str] = frozenset()
@@ -156,9 +170,9 @@ def _read_item(index: int, item: dict[str, Any], into: Sink, heard: Collection[s
 def _read_texts(parts: list[Any], into: Sink, heard: Collection[str]) -> None:
     for part in map(fields, parts):
         match part.get("type"):
-            case "output_text" if "text" not in heard:
+            case "output_text" if "text" not in heard and (text := part.get("text")):
                 into.boundary(0)
-                into.text(0, str(part.get("text") or ""))
+                into.text(0, str(text))
             case "refusal" if "refusal" not in heard:
                 into.refusal(0, str(part.get("refusal") or ""))
             case "summary_text" | "reasoning_text" if "reasoning" not in heard:
@@ -310,4 +324,21 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     return {key: tool[key] for key in _TOOL if tool.get(key) is not None}
 
 
+def request_fetch(body: Mapping[str, Any]) -> Attributes:
+    """Which response is asked for."""
+    return {semconv.OPENAI_API_TYPE: "responses", semconv.RESPONSE_ID: str(body.get("id"))}
+
+
 FORMAT = WireFormat("openai", "/responses", semconv.CHAT, read, request, prompt, ends_with_event=True)
+COMPACT = replace(FORMAT, path="/responses/compact")
+FETCH = WireFormat(
+    "openai",
+    "/responses/{id}",
+    semconv.FETCH_RESPONSE,
+    fetch,
+    request_fetch,
+    lambda _: Prompt(),
+    ends_with_event=True,
+    method="get",
+    fetches=True,
+)

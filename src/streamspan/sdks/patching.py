@@ -1,13 +1,12 @@
 """Putting wrappers on an SDK's functions, now or when the application imports it, and taking them off again."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 import wrapt
-from opentelemetry.instrumentation.utils import unwrap
 
 from streamspan.call import Telemetry
 from streamspan.errors import guard
@@ -25,6 +24,8 @@ class Target:
     module: str
     wrappers: Mapping[str, Wrapper]
     """By path in the module, such as ``Client.request``; what a version of the SDK lacks is left out."""
+    prepare: Callable[[], None] | None = None
+    """Called when the module is patched, before the SDK sends anything."""
 
 
 _active: dict[str, Telemetry] = {}
@@ -52,10 +53,10 @@ def unpatch(target: Target) -> None:
     """Puts the SDK's own functions back; streams that run are still observed to their end."""
     _active.pop(target.package, None)
     if module := sys.modules.get(target.module):
-        for path in target.wrappers:
+        for path, wrapper in target.wrappers.items():
             owner, name = _resolve(module, path)
-            if isinstance(owner.__dict__.get(name), wrapt.FunctionWrapper):
-                unwrap(owner, name)
+            if _is_by(wrapper, owner.__dict__.get(name)):  # under somebody else's it stays, and passes every call on
+                setattr(owner, name, owner.__dict__[name].__wrapped__)
 
 
 @guard("instrumenting an SDK")
@@ -65,11 +66,35 @@ def _wrap_on_import(target: Target) -> None:
 
 
 def _wrap(target: Target) -> None:
+    if target.prepare is not None:
+        target.prepare()
     module: Any = sys.modules[target.module]
     for path, wrapper in target.wrappers.items():
         owner, name = _resolve(module, path)
-        if name in owner.__dict__ and not isinstance(owner.__dict__[name], wrapt.FunctionWrapper):
+        if (function := owner.__dict__.get(name)) and not any(_is_by(wrapper, layer) for layer in _layers(function)):
             wrapt.wrap_function_wrapper(module, path, wrapper)
+            _slip_under_others(owner, name, function, wrapper)
+
+
+def _is_by(wrapper: Wrapper, function: Any) -> bool:
+    return getattr(function, "_self_wrapper", None) is wrapper
+
+
+def _layers(function: Any) -> Iterator[Any]:
+    """The wrappers around a function, others' among them, from the outermost on; bound ones, as others leave behind, too."""
+    while hasattr(function, "_self_wrapper"):
+        yield function
+        function = function.__wrapped__
+
+
+def _slip_under_others(owner: Any, name: str, function: Any, wrapper: Wrapper) -> None:
+    """Has the wrappers that others put on subclasses call ours: they were made over the function as it was without us."""
+    for subclass in owner.__subclasses__() if isinstance(owner, type) else ():
+        layers = list(_layers(subclass.__dict__.get(name)))
+        innermost = layers[-1] if layers else None
+        if innermost is not None and innermost.__wrapped__ is function and not _is_by(wrapper, innermost):
+            innermost.__wrapped__ = owner.__dict__[name]
+        _slip_under_others(subclass, name, function, wrapper)
 
 
 def _resolve(module: Any, path: str) -> tuple[Any, str]:

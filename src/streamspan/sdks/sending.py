@@ -9,11 +9,13 @@ from typing import Any
 
 from opentelemetry.context import Context, attach, create_key, get_value, set_value
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-from opentelemetry.trace import set_span_in_context
+from opentelemetry.trace import Span, set_span_in_context
 
 from streamspan.call import Call, Request, start
 from streamspan.errors import guard
+from streamspan.rivals import look_once
 from streamspan.sdks.patching import active
+from streamspan.shared import SharedSpan, mark
 
 _OBSERVED = create_key("streamspan-observed")
 
@@ -74,10 +76,17 @@ def begin(package: str, describe: Callable[..., Request | None], /, *args: Any, 
     telemetry = active(package)
     if telemetry is None or not is_instrumentation_enabled():
         return None
+    look_once(package)
     request = describe(*args, **kwargs)
     if request is None:
         return None
     started_ns = time_ns()
     span = start(telemetry, request, started_ns)
     call = Call(telemetry, request, span, started_ns) if span.is_recording() else None
-    return Sending(call, attach(set_value(_OBSERVED, value=True, context=set_span_in_context(span))))
+    return Sending(call, attach(set_value(_OBSERVED, value=True, context=_inside(span, request))))
+
+
+def _inside(span: Span, request: Request) -> Context:
+    """The context in which a request is sent: its span is current, and the officials under us know of it."""
+    context = set_span_in_context(span.owner if isinstance(span, SharedSpan) else span)
+    return mark(context, generates=request.wire.generates)

@@ -16,42 +16,68 @@ from streamspan.errors import guard
 from streamspan.sdks.patching import Target, Wrapper
 from streamspan.sdks.sending import begin
 from streamspan.sse import WireReader
-from streamspan.tap import Body, tap_stream, wrap_body
+from streamspan.tap import Body, find_iterator, tap_stream, wrap_body
 
 NameProvider = Callable[[Any, str], str]
 """``gen_ai.provider.name`` of a client, given its host."""
+
+Describe = Callable[[Any, tuple[Any, ...], dict[str, Any]], Request | None]
+"""What request a client is asked to send, given the arguments; ``None`` if it is no model call."""
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 def make_target(package: str, name_provider: NameProvider, more: Mapping[str, Wrapper]) -> Target:
     """The choke points of an SDK of this make, and ``more`` functions of the same module to wrap."""
-    wrappers = {
-        "SyncAPIClient.request": partial(_request, package, name_provider),
-        "AsyncAPIClient.request": partial(_request_async, package, name_provider),
+    return Target(
+        package, f"{package}._base_client", {**choke_points(package, partial(_describe, package, name_provider)), **more}
+    )
+
+
+def choke_points(package: str, describe: Describe) -> dict[str, Wrapper]:
+    """The two methods that send, sync and async, and their wrappers."""
+    return {
+        "SyncAPIClient.request": partial(_request, package, describe),
+        "AsyncAPIClient.request": partial(_request_async, package, describe),
     }
-    return Target(package, f"{package}._base_client", {**wrappers, **more})
 
 
 # --- one request -----------------------------------------------------------------------------------------------------
 
 
 def _request(
-    package: str, name: NameProvider, wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    package: str, describe: Describe, wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    sending = begin(package, _describe, package, name, client, args, kwargs)
+    sending = begin(package, describe, client, args, kwargs)
     if sending is None:
         return wrapped(*args, **kwargs)
-    return _watch(sending.send(wrapped, *args, **kwargs), sending.call)
+    _listen(sending.call, args, kwargs)
+    return watch(sending.send(wrapped, *args, **kwargs), sending.call)
 
 
 async def _request_async(
-    package: str, name: NameProvider, wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    package: str, describe: Describe, wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    sending = begin(package, _describe, package, name, client, args, kwargs)
+    sending = begin(package, describe, client, args, kwargs)
     if sending is None:
         return await wrapped(*args, **kwargs)
-    return _watch(await sending.send_async(wrapped, *args, **kwargs), sending.call)
+    _listen(sending.call, args, kwargs)
+    return watch(await sending.send_async(wrapped, *args, **kwargs), sending.call)
+
+
+@guard("observing a request")
+def _listen(call: Call | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Has ``call`` hear a whole answer before the SDK parses it, as ``parse()`` raises where a model said too little for that."""
+    options = kwargs["options"] if "options" in kwargs else args[1]
+    parse: Any = options.post_parser
+    if call is None or call.streamed or not callable(parse):
+        return
+
+    def hear(response: Any) -> Any:
+        call.received = response
+        return parse(response)
+
+    options.post_parser = hear  # as the SDK itself does
 
 
 def _describe(package: str, name: NameProvider, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
@@ -59,8 +85,7 @@ def _describe(package: str, name: NameProvider, client: Any, args: tuple[Any, ..
     wire = providers.find(package, options.method, options.url)
     if wire is None:
         return None
-    body = {**_mapping(options.json_data), **_mapping(options.extra_json)}  # extra_body of the caller wins in the SDK too
-    url = client.base_url
+    body, url = _body(options), client.base_url
     return Request(
         wire=wire,
         provider=name(client, url.host),
@@ -71,6 +96,12 @@ def _describe(package: str, name: NameProvider, client: Any, args: tuple[Any, ..
     )
 
 
+def _body(options: Any) -> Mapping[str, Any]:
+    if options.method.lower() == "get":
+        return {**_mapping(options.params), "id": options.url.partition("?")[0].rpartition("/")[2]}
+    return {**_mapping(options.json_data), **_mapping(options.extra_json)}  # extra_body of the caller wins in the SDK too
+
+
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}  # pyright: ignore[reportUnknownVariableType]
 
@@ -78,7 +109,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 # --- what comes back -------------------------------------------------------------------------------------------------
 
 
-def _watch(result: Any, call: Call | None) -> Any:
+def watch(result: Any, call: Call | None) -> Any:
     """Has ``call`` observe what the SDK returns, and returns what the application gets: the very same, in all but a fallback."""
     if call is None:
         return result
@@ -95,7 +126,7 @@ def _observe(result: Any, call: Call) -> Any:
     if _is_raw(result):
         return _observe_raw(result, call)
     if not call.streamed:
-        call.answered(result)
+        _read_whole(result, call)
         return result
     if isinstance(result, str):  # the caller asked for a stream behind the SDK's back, and gets its text
         return _read_text(result, call)
@@ -103,6 +134,14 @@ def _observe(result: Any, call: Call) -> Any:
     if (response := getattr(result, "response", None)) is not None:
         wrap_body(response, call)
     return tap_stream(result, call)
+
+
+def _read_whole(result: Any, call: Call) -> None:
+    response = getattr(result, "__dict__", {}).get("response")
+    if hasattr(response, "is_closed"):  # what is no JSON, such as sound, comes in its HTTP response
+        _read_closed(response, call)
+    else:
+        call.answered(result)
 
 
 def _is_raw(result: Any) -> bool:
@@ -143,8 +182,9 @@ def _shadow_parse(raw: Any, body: Body, call: Call) -> Callable[..., Any]:
 
     @guard("observing a parsed response")
     def tap(parsed: Any) -> Any:
-        raw.__dict__.pop("parse", None)
-        if not hasattr(parsed.__class__, "__stream__"):
+        if getattr(raw.__dict__.get("parse"), "__module__", "") == __name__:  # Google's SDK puts its own over ours
+            del raw.parse
+        if body.is_tapped or find_iterator(parsed) is None:
             return parsed
         body.leave_to_tap()
         return tap_stream(parsed, call)
