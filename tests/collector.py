@@ -3,12 +3,14 @@
 import gzip
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Final, Self, TypedDict
 
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -44,13 +46,36 @@ class SpanRecord(TypedDict):
     resource: dict[str, Any]
 
 
-class Collector:
-    """The receiver; it listens while its ``with`` block runs. Other signals than traces are answered 404, as Jaeger does."""
+class LogEvent(TypedDict):
+    """One log record with a name; the time is in nanoseconds since 1970."""
 
-    def __init__(self) -> None:
+    name: str
+    severity: str
+    body: Any
+    attributes: dict[str, Any]
+    time: int
+    trace_id: str
+    span_id: str
+    scope: str
+
+
+class Collector:
+    """The receiver; it listens while its ``with`` block runs. Other signals than it takes are answered 404, as Jaeger does.
+
+    Args:
+        takes_logs: Whether it takes logs, besides traces.
+    """
+
+    def __init__(self, *, takes_logs: bool = False) -> None:
         self._arrived = threading.Condition()
         self._spans: list[SpanRecord] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self.receive))
+        self._events: list[LogEvent] = []
+        self.refused: list[str] = []
+        """The paths that were answered 404."""
+        routes: dict[str, Callable[[bytes], Message]] = {"/v1/traces": self.receive}
+        if takes_logs:
+            routes["/v1/logs"] = self.receive_logs
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, routes, self.refused))
         self._server.daemon_threads = False  # server_close() joins them
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_TICK,), name="collector", daemon=True)
 
@@ -79,12 +104,36 @@ class Collector:
                     raise TimeoutError(message)
             return list(self._spans)
 
-    def receive(self, body: bytes) -> None:
-        """Takes in one export request."""
+    def events(self) -> list[LogEvent]:
+        """The log events received so far, in their order of arrival."""
+        with self._arrived:
+            return list(self._events)
+
+    def wait_for_event(self, is_it: Callable[[LogEvent], bool], timeout: float = 10.0) -> LogEvent:
+        """The first log event of that kind, now or when it comes; raises TimeoutError when it does not."""
+        deadline = time.monotonic() + timeout
+        with self._arrived:
+            while not (found := [event for event in self._events if is_it(event)]):
+                if not self._arrived.wait(deadline - time.monotonic()):
+                    message = f"no such log event within {timeout} s; there are {self._events}"
+                    raise TimeoutError(message)
+            return found[0]
+
+    def receive(self, body: bytes) -> Message:
+        """Takes in one export request for traces."""
         received = decode(ExportTraceServiceRequest.FromString(body))
         with self._arrived:
             self._spans.extend(received)
             self._arrived.notify_all()
+        return ExportTraceServiceResponse()
+
+    def receive_logs(self, body: bytes) -> Message:
+        """Takes in one export request for logs."""
+        received = decode_logs(ExportLogsServiceRequest.FromString(body))
+        with self._arrived:
+            self._events.extend(received)
+            self._arrived.notify_all()
+        return ExportLogsServiceResponse()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -99,19 +148,20 @@ class Collector:
 class _Handler(BaseHTTPRequestHandler):
     """One request per connection (HTTP/1.0), so that no handler waits for a next one when the server closes."""
 
-    def __init__(self, receive: Callable[[bytes], None], *arguments: Any) -> None:
-        self._receive = receive
+    def __init__(self, routes: Mapping[str, Callable[[bytes], Message]], refused: list[str], *arguments: Any) -> None:
+        self._routes = routes
+        self._refused = refused
         super().__init__(*arguments)  # answers the request
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         if self.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
-        if self.path != "/v1/traces":
+        if (receive := self._routes.get(self.path)) is None:
+            self._refused.append(self.path)
             self._reply(404, b"")
             return
-        self._receive(body)
-        self._reply(200, ExportTraceServiceResponse().SerializeToString())
+        self._reply(200, receive(body).SerializeToString())
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
         """Says nothing: the test's output is the test's."""
@@ -131,6 +181,25 @@ def decode(request: ExportTraceServiceRequest) -> list[SpanRecord]:
         for traced in request.resource_spans
         for scoped in traced.scope_spans
         for span in scoped.spans
+    ]
+
+
+def decode_logs(request: ExportLogsServiceRequest) -> list[LogEvent]:
+    """Every log record of an export request."""
+    return [
+        {
+            "name": record.event_name,
+            "severity": record.severity_text,
+            "body": _value(record.body),
+            "attributes": _attributes(record.attributes),
+            "time": record.time_unix_nano,
+            "trace_id": record.trace_id.hex(),
+            "span_id": record.span_id.hex(),
+            "scope": scoped.scope.name,
+        }
+        for logged in request.resource_logs
+        for scoped in logged.scope_logs
+        for record in scoped.log_records
     ]
 
 

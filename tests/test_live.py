@@ -35,7 +35,7 @@ class FakeCall:
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A thread that looks often and lingers briefly, started for this test."""
     live.end_all()
-    monkeypatch.setattr(live, "INTERVAL", 0.01)
+    monkeypatch.setattr(live, "interval", 0.01)
     yield
     live.end_all()
 

@@ -110,7 +110,7 @@ def test_extras_exist() -> None:
 
 def test_settings_table_is_complete() -> None:
     """The table of settings has every setting with its variable and its default, and no other."""
-    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| `(\w+)` \|", README, re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| `([\w.]+)` \|", README, re.MULTILINE)
 
     assert rows == [(field.name, PREFIX + field.name.upper(), repr(field.default)) for field in fields(Settings)]
 

@@ -20,6 +20,8 @@ def test_defaults() -> None:
         ({"STREAMSPAN_CAPTURE_STREAM_CHUNKS": "true"}, {}, {"capture_stream_chunks": True}),
         ({"STREAMSPAN_CAPTURE_STREAM_CHUNKS": "1"}, {"capture_stream_chunks": False}, {"capture_stream_chunks": False}),
         ({"STREAMSPAN_STREAM_PREVIEW_CHARS": " 12 "}, {}, {"stream_preview_chars": 12}),
+        ({"STREAMSPAN_PROGRESS_INTERVAL": "2"}, {}, {"progress_interval": 2.0}),
+        ({"STREAMSPAN_IDLE_TIMEOUT": "1.5"}, {"idle_timeout": 60}, {"idle_timeout": 60}),
         ({"STREAMSPAN_CAPTURE_CONTENT": "no"}, {}, {"capture_content": False}),
         ({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "false"}, {}, {"capture_content": False}),
         ({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "NO_CONTENT"}, {}, {"capture_content": False}),
@@ -44,11 +46,17 @@ def test_strength(environ: dict[str, str], overrides: dict[str, Any], expected: 
         ({"capture_stream_chunk": True}, "there is no setting 'capture_stream_chunk'; did you mean 'capture_stream_chunks'?"),
         (
             {"colour": "red"},
-            "there is no setting 'colour'; there are: capture_content, capture_stream_chunks, stream_preview_chars",
+            (
+                "there is no setting 'colour'; there are: capture_content, capture_stream_chunks, flush_on_sigterm, idle_timeout, "
+                "pending_span, progress_interval, stream_preview_chars"
+            ),
         ),
         ({"stream_preview_chars": -1}, "stream_preview_chars must be 0 (no preview) or more, not -1"),
         ({"stream_preview_chars": "many"}, "stream_preview_chars must be a whole number, not 'many'"),
         ({"stream_preview_chars": True}, "stream_preview_chars must be a whole number, not True"),
+        ({"progress_interval": -0.5}, "progress_interval must be 0 (no events) or more, not -0.5"),
+        ({"idle_timeout": float("inf")}, "idle_timeout must be 0 (no timeout) or more, not inf"),
+        ({"idle_timeout": "soon"}, "idle_timeout must be a number, not 'soon'"),
         ({"capture_content": "yes"}, "capture_content must be true or false, not 'yes'"),
     ],
 )
@@ -74,6 +82,13 @@ def test_wrong_keyword_is_one_clear_message(overrides: dict[str, Any], message: 
         (
             {"STREAMSPAN_STREAM_PREVIEW_CHARS": "lots"},
             "streamspan: environment: STREAMSPAN_STREAM_PREVIEW_CHARS: 'lots' is not a whole number; using 4096",
+        ),
+        (
+            {"STREAMSPAN_PROGRESS_INTERVAL": "nan"},
+            (
+                "streamspan: environment: STREAMSPAN_PROGRESS_INTERVAL: "
+                "progress_interval must be 0 (no events) or more, not nan; using 0.5"
+            ),
         ),
         (
             {"STREAMSPAN_CAPTURE_STREAM_CHUNKS": "maybe"},

@@ -1,14 +1,16 @@
 """One observed call: it begins, is fed chunks, and ends exactly once, from whichever signal comes first."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
 from typing import Any
 
+from opentelemetry._logs import Logger
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
 from streamspan import live, outcome, semconv, span
 from streamspan.answer import MOST_CHOICES, Answer, Sink
@@ -16,6 +18,7 @@ from streamspan.counted import Counted
 from streamspan.errors import guard, report
 from streamspan.listeners.chunk_events import ChunkEvents
 from streamspan.listeners.progress import MOST, Progress
+from streamspan.listeners.progress_log import ProgressLog, Standing
 from streamspan.outcome import ABANDONED, COMPLETED, FAILED, TRUNCATED
 from streamspan.pricing import PriceBook, reported
 from streamspan.settings import Settings
@@ -29,9 +32,16 @@ class Telemetry:
     """What an instrumentor hands to every call: where spans go and how calls are observed."""
 
     tracer: Tracer
+    logger: Logger
     settings: Settings
     prices: PriceBook
     counted: Counted = field(default_factory=Counted)
+
+    @property
+    def reports_progress(self) -> bool:
+        """Whether somebody takes log events of running streams."""
+        enabled = getattr(self.logger, "enabled", None)  # opentelemetry-api 1.43 does not say
+        return self.settings.progress_interval > 0 and (enabled is None or enabled(event_name=semconv.PROGRESS_EVENT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +117,13 @@ class Call:
 
     __slots__ = (
         "__weakref__",
+        "_ending",
         "_into",
         "_last_at",
         "_longest_gap",
+        "_progress_log",
         "_prompt",
+        "_prompt_tokens",
         "_read",
         "_request",
         "_span",
@@ -140,6 +153,9 @@ class Call:
             self.chunk_events = ChunkEvents(request.wire.read, self.answer)
             self._read = self.chunk_events.read
         self.progress = Progress()
+        self._progress_log: ProgressLog | None = None
+        self._ending = threading.Lock()
+        """Held while the span is written to, by whoever ends the call or by the thread that watches it."""
         self.accepted = False
         """Whether the provider took the request: what it refuses is not charged for."""
         self._unread = False
@@ -150,12 +166,22 @@ class Call:
         self._last_at = math.inf
         self._longest_gap = 0.0
         self._prompt: Prompt | None = None
+        self._prompt_tokens: int | None = None
         if telemetry.settings.capture_content:
             # Now, not at the end: the application may change its list of messages while the answer comes.
             self._prompt = request.wire.prompt(request.body)
             started.set_attributes(span.prompt_attributes(self._prompt))
+        if telemetry.settings.pending_span:
+            self._announce()
         telemetry.prices.warm_up()
         live.add(self)
+
+    def _announce(self) -> None:
+        """One span that is over at once, for who watches traces only; it has none of the names that tokens are counted by."""
+        attributes = {semconv.PENDING_NAME: str(getattr(self._span, "name", self._request.wire.operation))}
+        context = set_span_in_context(self._span)
+        at = self._started_ns
+        self._telemetry.tracer.start_span(semconv.PENDING_SPAN, context, attributes=attributes, start_time=at).end(at)
 
     @property
     def streamed(self) -> bool:
@@ -219,9 +245,68 @@ class Call:
         """The stream was dropped, or the process ends."""
         self._end(self._unless_over(ABANDONED), at=at)
 
+    # --- while it runs: all on the thread that watches running calls ---
+
     def look(self, now: float) -> None:
-        """Notes how far the stream has come; called by the thread that watches running calls."""
+        """Notes how far the stream has come, tells those who follow it, and ends one that was forgotten."""
         self.progress.note(now, self.answer, self.chunks)
+        if self._request.streamed:
+            self._tell(now)
+            timeout = self._telemetry.settings.idle_timeout
+            if timeout and self.accepted and self._silence(now) >= timeout:
+                self.abandon(now)
+
+    def _silence(self, now: float) -> float:
+        return now - (self._last_at if self.chunks else self._started)
+
+    def _tell(self, now: float) -> None:
+        if self._progress_log is None:
+            if not self._telemetry.reports_progress:
+                return
+            interval = self._telemetry.settings.progress_interval
+            facts = span.identifying_attributes(self._request.wire.operation, self._request.provider, self._request.model)
+            self._progress_log = ProgressLog(self._telemetry.logger, self._span, facts, interval, self._started)
+        if state := self._progress_log.ask(now, self.chunks):
+            standing = self._stand(state, now)
+            self._show(standing.preview)
+            self._progress_log.emit(standing, self._wall(now))
+
+    def _show(self, preview: str) -> None:
+        # If somebody is at it already, the call is ending.
+        if preview and self._ending.acquire(blocking=False):
+            try:
+                if live.is_running(self):
+                    self._span.set_attribute(semconv.PREVIEW, preview)
+            finally:
+                self._ending.release()
+
+    def _stand(self, state: str, now: float) -> Standing:
+        settings, answer, wire = self._telemetry.settings, self.answer, self._request.wire
+        tail = answer.preview(span.text_limit(self._span, settings.stream_preview_chars or span.SAMPLE_CHARS))
+        is_charged = wire.estimates and not (wire.opaque or wire.fetches)
+        tokens = span.estimate_output(answer.characters, tail) if is_charged else None
+        return Standing(
+            state=state,
+            elapsed=now - self._started,
+            silence=self._silence(now),
+            chunks=self.chunks,
+            characters=answer.characters,
+            output_tokens=tokens,
+            is_estimated=is_charged,
+            cost=None if tokens is None else self._cost_so_far(tokens),
+            preview=tail if settings.capture_content and settings.stream_preview_chars else "",
+        )
+
+    def _cost_so_far(self, output_tokens: int) -> float | None:
+        usage = replace(self.answer.reported, output_tokens=output_tokens)
+        if usage.total_input_tokens is None:
+            if self._prompt_tokens is None:
+                self._prompt_tokens = self._estimate_prompt()
+            usage.input_tokens = self._prompt_tokens
+        price = self._telemetry.prices.price(self._request.provider, (self.answer.model, self._request.model), usage)
+        return None if price is None else float(price.total)
+
+    # --- the end ---
 
     def _unless_over(self, kind: str) -> str:
         """``kind``, unless the answer says itself how it ended."""
@@ -231,19 +316,35 @@ class Call:
         by_reason = not (wire.ends_with_event or wire.opaque) and self.answer.finished(self._request.choices)
         return COMPLETED if self.answer.terminal or by_reason else kind
 
-    # --- the end ---
-
     def _end(self, kind: str, *, at: float | None = None, error: BaseException | None = None) -> None:
         if live.claim(self):
             at = perf_counter() if at is None else at
-            self._conclude(kind, error)
-            self._span.end(self._wall(at))
+            with self._ending:
+                self._conclude(kind, error, at)
+                self._span.end(self._wall(at))
 
     @guard("writing a span")
-    def _conclude(self, kind: str, error: BaseException | None) -> None:
+    def _conclude(self, kind: str, error: BaseException | None, at: float) -> None:
         self._write_error(kind, error)
-        self._span.set_attributes({semconv.OUTCOME: kind, **self._result(), **self._timing()})
+        result = self._result()
+        self._span.set_attributes({semconv.OUTCOME: kind, **result, **self._timing()})
         self._write_events()
+        if self._progress_log is not None:  # the other thread's work: this one is the application's
+            live.later(partial(self._progress_log.emit, self._stand_at_the_end(kind, result, at), self._wall(at)))
+
+    def _stand_at_the_end(self, kind: str, result: Attributes, at: float) -> Standing:
+        get: Callable[..., Any] = result.get
+        return Standing(
+            state=kind,
+            elapsed=at - self._started,
+            silence=self._silence(at),
+            chunks=self.chunks,
+            characters=self.answer.characters,
+            output_tokens=get(semconv.USAGE_OUTPUT_TOKENS),
+            is_estimated="output_tokens" in get(semconv.USAGE_ESTIMATED, ()),
+            cost=get(semconv.COST_TOTAL),
+            preview=get(semconv.PREVIEW, ""),
+        )
 
     def _wall(self, at: float) -> int:
         """A moment of `time.perf_counter` as nanoseconds since the epoch, on the span's own clock."""

@@ -11,6 +11,7 @@ from opentelemetry.sdk._configuration import _OTelSDKConfigurator
 from opentelemetry.sdk.environment_variables import (
     OTEL_BLRP_SCHEDULE_DELAY,
     OTEL_BSP_SCHEDULE_DELAY,
+    OTEL_EXPORTER_OTLP_LOGS_PROTOCOL,
     OTEL_EXPORTER_OTLP_PROTOCOL,
 )
 
@@ -64,9 +65,30 @@ class StreamspanConfigurator(_OTelSDKConfigurator):
 
     def _configure(self, **kwargs: Any) -> None:
         if "OTEL_CONFIG_FILE" not in os.environ:  # which allows no other source of configuration
+            kwargs["exporter_args_map"] = {**_log_arguments(), **kwargs.get("exporter_args_map", {})}
             kwargs["resource_attributes"] = {
                 **kwargs.get("resource_attributes", {}),
                 "telemetry.distro.name": "streamspan",
                 "telemetry.distro.version": __version__,
             }
         super()._configure(**kwargs)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _log_arguments() -> dict[type, dict[str, Any]]:
+    """How logs are sent over HTTP: through a `LogRoute`, unless the user has a session of their own for it."""
+    exporters = {name.strip() for name in os.environ.get(OTEL_LOGS_EXPORTER, "").split(",")}
+    protocol = os.environ.get(OTEL_EXPORTER_OTLP_LOGS_PROTOCOL) or os.environ.get(OTEL_EXPORTER_OTLP_PROTOCOL)
+    is_over_http = "otlp_proto_http" in exporters or ("otlp" in exporters and protocol == "http/protobuf")
+    if not is_over_http or any(map(os.environ.get, _OWN_SESSIONS)):
+        return {}
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter  # noqa: PLC0415 - where it is used anyway
+
+    from streamspan.log_route import LogRoute  # noqa: PLC0415
+
+    return {OTLPLogExporter: {"session": LogRoute()}}
+
+
+_OWN_SESSIONS = (
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_LOGS_CREDENTIAL_PROVIDER",
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER",
+)

@@ -4,8 +4,9 @@ from collections.abc import Collection
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
+from opentelemetry._logs import LoggerProvider, get_logger, get_logger_provider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # pyright: ignore[reportMissingTypeStubs]
-from opentelemetry.trace import TracerProvider, get_tracer
+from opentelemetry.trace import TracerProvider, get_tracer, get_tracer_provider
 
 from streamspan import live, rivals, semconv
 from streamspan.call import Telemetry
@@ -14,6 +15,7 @@ from streamspan.pricing import PriceBook
 from streamspan.sdks import anthropic, botocore, google_genai, openai
 from streamspan.sdks.patching import Target, patch, unpatch
 from streamspan.settings import Settings
+from streamspan.termination import flush_first
 from streamspan.version import __version__
 
 _prices = PriceBook()
@@ -36,11 +38,16 @@ class SdkInstrumentor(BaseInstrumentor):
 
     def _instrument(self, **kwargs: Any) -> None:
         provider: TracerProvider | None = kwargs.pop("tracer_provider", None)
-        for other in ("meter_provider", "logger_provider"):  # offered by the machinery; nothing is sent there yet
-            kwargs.pop(other, None)
+        logger_provider: LoggerProvider | None = kwargs.pop("logger_provider", None)
+        kwargs.pop("meter_provider", None)  # offered by the machinery; nothing is sent there yet
         settings = Settings.load(kwargs)
         tracer = get_tracer("streamspan", __version__, provider, semconv.SCHEMA_URL)
-        telemetry = Telemetry(tracer, settings, _prices)
+        event_logger = get_logger("streamspan", __version__, logger_provider, semconv.SCHEMA_URL)
+        telemetry = Telemetry(tracer, event_logger, settings, _prices)
+        if settings.progress_interval:
+            live.look_every(settings.progress_interval)
+        if settings.flush_on_sigterm:
+            flush_first(_flush)
         for target in self._targets:
             patch(target, telemetry)
             rivals.look(target.package)
@@ -49,6 +56,14 @@ class SdkInstrumentor(BaseInstrumentor):
         for target in self._targets:
             unpatch(target)
         live.settle()
+
+
+def _flush() -> None:
+    """Ends every running call, and has what is known of them sent."""
+    live.end_all()
+    for provider in (get_tracer_provider(), get_logger_provider()):
+        if force_flush := getattr(provider, "force_flush", None):
+            force_flush()
 
 
 class OpenAIInstrumentor(SdkInstrumentor):
@@ -87,11 +102,14 @@ INSTRUMENTORS: tuple[type[SdkInstrumentor], ...] = (
 )
 
 
-def instrument(*, tracer_provider: TracerProvider | None = None, **settings: Any) -> None:
+def instrument(
+    *, tracer_provider: TracerProvider | None = None, logger_provider: LoggerProvider | None = None, **settings: Any
+) -> None:
     """Observes the model calls of every SDK that is installed, from now on, on clients old and new.
 
     Args:
         tracer_provider: Where spans go; the global provider unless given.
+        logger_provider: Where the log events of running streams go; the global provider unless given.
         **settings: The fields of `streamspan.Settings`, such as ``capture_stream_chunks=True``.
 
     Raises:
@@ -105,7 +123,7 @@ def instrument(*, tracer_provider: TracerProvider | None = None, **settings: Any
             ", ".join(package for kind in INSTRUMENTORS for package in kind.packages()),
         )
     for kind in installed:
-        kind().instrument(tracer_provider=tracer_provider, **settings)
+        kind().instrument(tracer_provider=tracer_provider, logger_provider=logger_provider, **settings)
 
 
 def _is_installed(package: str) -> bool:

@@ -7,13 +7,16 @@ once, whichever thread, finalizer or exit comes first. After a fork the child's 
 import atexit
 import os
 import threading
+from collections.abc import Callable
+from functools import partial
 from queue import Empty, SimpleQueue
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Protocol
 
 from streamspan.errors import report
 
-INTERVAL = 0.5
+_SHORTEST = 0.05
+interval = 0.5
 """Seconds between two looks at the running calls."""
 _LINGER = 20  # looks without a running call before the thread ends: a thread start per call would cost more than the thread
 
@@ -31,9 +34,12 @@ class Running(Protocol):
 
 
 _calls: set[Running] = set()
-_dropped = SimpleQueue[tuple[Running, float] | None]()
+_waiting = SimpleQueue[Callable[[], None] | None]()
+"""What the thread has to do: dropped calls to end, last words to send; ``None`` stops it."""
 _thread: threading.Thread | None = None
 _lock = threading.Lock()
+_REST = 20
+"""How many times as long as a look took the thread rests at the least: the streams need the interpreter, too."""
 _at_exit = False
 
 
@@ -63,7 +69,7 @@ def drop(call: Running) -> None:
     the span itself. `SimpleQueue.put` is made for this.
     """
     if call in _calls:
-        _dropped.put((call, perf_counter()))
+        _waiting.put(partial(call.abandon, perf_counter()))
 
 
 def watch() -> None:
@@ -75,11 +81,27 @@ def watch() -> None:
             _thread.start()
 
 
+def is_running(call: Running) -> bool:
+    """Whether nobody has claimed the call yet."""
+    return call in _calls
+
+
+def later(work: Callable[[], None]) -> None:
+    """Has the thread do something that the application's own threads shall not wait for."""
+    _waiting.put(work)
+
+
+def look_every(seconds: float) -> None:
+    """Sees to it that running calls are looked at this often, or more often."""
+    global interval  # noqa: PLW0603
+    interval = min(interval, max(seconds, _SHORTEST))
+
+
 def settle() -> None:
-    """Ends every dropped call that still waits for the thread, at once."""
+    """Does at once what still waits for the thread, such as ending dropped calls."""
     while True:
         try:
-            _abandon(_dropped.get_nowait())
+            _do(_waiting.get_nowait())
         except Empty:
             return
 
@@ -89,27 +111,30 @@ def end_all() -> None:
     _stop()
     settle()
     for call in tuple(_calls):
-        _abandon((call, perf_counter()))
+        call.abandon(perf_counter())
+    settle()
 
 
 def _run() -> None:
-    idle = 0
+    idle, due = 0, perf_counter() + interval
     while idle < _LINGER or not _retire():
         try:
-            dropped = _dropped.get(timeout=INTERVAL)
+            work = _waiting.get(timeout=max(0.0, due - perf_counter()))
         except Empty:
+            begun = thread_time()
             idle = 0 if _look() else idle + 1
+            due = perf_counter() + max(interval, _REST * (thread_time() - begun))
             continue
-        if dropped is None:
+        if work is None:
             return
-        _abandon(dropped)
+        _do(work)
 
 
 def _retire() -> bool:
     """Lets the thread end if nothing runs; under the lock, so that `watch` sees either a working thread or none."""
     global _thread  # noqa: PLW0603
     with _lock:
-        if _calls or not _dropped.empty():
+        if _calls or not _waiting.empty():
             return False
         _thread = None
         return True
@@ -120,7 +145,7 @@ def _stop() -> None:
     with _lock:
         thread, _thread = _thread, None
     if thread is not None:
-        _dropped.put(None)
+        _waiting.put(None)
         thread.join(timeout=2)
 
 
@@ -134,16 +159,18 @@ def _look() -> int:
     return len(calls)
 
 
-def _abandon(dropped: tuple[Running, float] | None) -> None:
-    if dropped is not None:
-        call, at = dropped
-        call.abandon(at)
+def _do(work: Callable[[], None] | None) -> None:
+    if work is not None:
+        try:
+            work()
+        except Exception as error:
+            report(error, "looking after calls")
 
 
 def _after_fork() -> None:
-    global _dropped, _thread, _lock  # noqa: PLW0603
+    global _waiting, _thread, _lock  # noqa: PLW0603
     _calls.clear()
-    _dropped = SimpleQueue[tuple[Running, float] | None]()
+    _waiting = SimpleQueue[Callable[[], None] | None]()
     _thread, _lock = None, threading.Lock()
 
 

@@ -97,9 +97,20 @@ CHUNK_REASONING: Final = "reasoning"
 CHUNK_TOOL_CALL: Final = "tool_call"
 
 PROGRESS_EVENT: Final = "streamspan.progress"
+"""The name of two things: short marks on the span, and log events while the stream runs."""
 PROGRESS_OFFSET: Final = "offset"
 PROGRESS_CHARACTERS: Final = "characters"
 PROGRESS_CHUNKS: Final = "chunks"
+
+# --- log events while a stream runs (beside those names of above that a span has, too) --------------------------------
+PROGRESS_STATE: Final = "streamspan.state"
+PROGRESS_SEQUENCE: Final = "streamspan.sequence"
+ELAPSED_MS: Final = "streamspan.elapsed_ms"
+STALLED_MS: Final = "streamspan.stalled_ms"
+CHARACTERS: Final = "streamspan.characters"
+
+PENDING_SPAN: Final = "streamspan.pending"
+PENDING_NAME: Final = "streamspan.pending.name"
 
 # --- how others mark the span of a model call ------------------------------------------------------------------------
 OPENINFERENCE_SPAN_KIND: Final = "openinference.span.kind"

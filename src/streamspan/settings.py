@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -41,12 +42,26 @@ class Settings:
     stream_preview_chars: int = 4096
     """How many of the last characters of the visible output ``streamspan.preview`` holds; 0 writes none."""
 
+    progress_interval: float = 0.5
+    """Seconds between two log events ``streamspan.progress`` of a stream that runs; 0 sends none."""
+
+    idle_timeout: float = 0.0
+    """Seconds without a chunk after which a stream counts as forgotten, and its span is ended as ``abandoned``; 0 never. The
+    stream itself is not touched."""
+
+    pending_span: bool = False
+    """Whether each call sends a short child span ``streamspan.pending`` when it starts: for backends that take traces only."""
+
+    flush_on_sigterm: bool = True
+    """Whether running calls are ended and sent before SIGTERM ends the process. Left alone where the program handles SIGTERM."""
+
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            _check(field.name, getattr(self, field.name), bool if isinstance(field.default, bool) else int)
-        if self.stream_preview_chars < 0:
-            msg = f"stream_preview_chars must be 0 (no preview) or more, not {self.stream_preview_chars}"
-            raise SettingsError(msg)
+            _check(field.name, getattr(self, field.name), _kind(field))
+        for name, meaning in _ZERO_MEANS.items():
+            if not 0 <= (value := getattr(self, name)) < math.inf:
+                msg = f"{name} must be 0 ({meaning}) or more, not {value}"
+                raise SettingsError(msg)
 
     @classmethod
     def load(cls, overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -66,13 +81,22 @@ class Settings:
         return cls(**{**_from_environment(environ), **overrides})
 
 
+_ZERO_MEANS = {"stream_preview_chars": "no preview", "progress_interval": "no events", "idle_timeout": "no timeout"}
+# A bool is an int, so it comes first.
+_KINDS: dict[type[bool | int | float], str] = {bool: "true or false", int: "a whole number", float: "a number"}
+
+
+def _kind(field: "dataclasses.Field[Any]") -> type[bool | int | float]:
+    return next(kind for kind in _KINDS if isinstance(field.default, kind))
+
+
 def _names() -> set[str]:
     return {field.name for field in dataclasses.fields(Settings)}
 
 
 def _check(name: str, value: object, kind: type) -> None:
-    if type(value) is not kind:
-        msg = f"{name} must be {'true or false' if kind is bool else 'a whole number'}, not {value!r}"
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        msg = f"{name} must be {_KINDS[kind]}, not {value!r}"
         raise SettingsError(msg)
 
 
@@ -108,12 +132,13 @@ def _read_capture_word(environ: Mapping[str, str], values: dict[str, Any]) -> No
 
 
 def _read(text: str, variable: str, field: "dataclasses.Field[Any]", values: dict[str, Any]) -> None:
-    parse: Callable[[str], Any] = _parse_bool if isinstance(field.default, bool) else int
+    kind = _kind(field)
+    parse: Callable[[str], Any] = _parse_bool if kind is bool else kind
     try:
         value: Any = parse(text.strip())
         Settings(**{field.name: value})
     except ValueError as error:
-        reason = error if isinstance(error, SettingsError) else f"{text!r} is not a whole number"
+        reason = error if isinstance(error, SettingsError) else f"{text!r} is not {_KINDS[kind]}"
         _warn(f"{variable}: {reason}; using {values.get(field.name, field.default)!r}")
     else:
         values[field.name] = value

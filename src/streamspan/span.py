@@ -61,6 +61,25 @@ def response_attributes(answer: Answer, choices: int) -> Attributes:
     return attributes
 
 
+def identifying_attributes(operation: str, provider: str, model: str | None) -> Attributes:
+    """What call this is, for signals beside its span."""
+    attributes: Attributes = {semconv.OPERATION_NAME: operation, semconv.PROVIDER_NAME: provider}
+    if model:
+        attributes[semconv.REQUEST_MODEL] = model
+    return attributes
+
+
+SAMPLE_CHARS = 1000
+
+
+def estimate_output(characters: int, sample: str) -> int:
+    """How many tokens so many characters are, more or less, if all of them are like those of the ``sample``."""
+    return round(estimate_tokens(sample) * characters / len(sample)) if sample else round(characters / _CHARACTERS_PER_TOKEN)
+
+
+_CHARACTERS_PER_TOKEN = 4
+
+
 def complete_usage(answer: Answer, estimate_input: Callable[[], int], *, generates: bool = True) -> list[str]:
     """Adds estimates to the reported usage for what was not reported, and returns the names of the estimated fields."""
     usage, estimated = answer.reported, list[str]()
