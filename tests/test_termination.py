@@ -43,14 +43,14 @@ IN_A_THREAD = (
 WITH_A_HANDLER = (
     """
     import signal, sys
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+    signal.signal(signal.SIGTERM, lambda *_: (print("mine", flush=True), sys.exit(7)))
 """
     + IN_THE_MAIN_THREAD
 )
 WITH_A_HANDLER_BEFORE_US = (
     """
     import signal, sys
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+    signal.signal(signal.SIGTERM, lambda *_: (print("mine", flush=True), sys.exit(7)))
     import streamspan
     streamspan.instrument()
     assert signal.getsignal(signal.SIGTERM).__module__ == "__main__"
@@ -128,7 +128,8 @@ def test_a_handler_of_the_program_is_left_alone(program: str) -> None:
     with Collector() as collector:
         ended = terminate(program, collector)
 
-    assert ended.returncode == 7
+    assert ended.stdout.endswith("mine\n")
+    assert ended.returncode != -signal.SIGTERM  # CPython 3.13.0 crashes here by itself, as in test_distro
     assert [span["attributes"]["streamspan.preview"] for span in collector.spans()] == ["Hello"]
 
 
