@@ -272,11 +272,10 @@ class AnthropicSurface(Surface):
         return client.messages.stream(model=self.model, messages=MESSAGES, max_tokens=100)
 
 
-def google_transport() -> Any:
-    """A transport of httpx, or of httpx2, whichever this version of the SDK is made for."""
-    client: Any = getattr(google_client, "AsyncHttpx2Client", None) or google_client.AsyncHttpxClient
-    library = next(base.__module__ for base in client.__mro__ if base.__module__.startswith("httpx")).partition(".")[0]
-    return import_module(library).AsyncHTTPTransport(verify=False)
+def google_http() -> Any:
+    """An asynchronous client of httpx, or of httpx2, whichever this version of the SDK is made for."""
+    kind: Any = getattr(google_client, "AsyncHttpx2Client", None) or google_client.AsyncHttpxClient
+    return kind(verify=False)
 
 
 class GoogleSurface(Surface):
@@ -292,9 +291,9 @@ class GoogleSurface(Surface):
 
     def client(self, server: Loopback, **options: Any) -> Any:
         unverified = {"verify": False}
-        # A transport of one's own, as the SDK would take aiohttp, which is here for aiobotocore.
-        on_httpx = {**unverified, "transport": google_transport()} if self.is_async else unverified
-        http: Any = {"base_url": server.url, "client_args": unverified, "async_client_args": on_httpx}
+        http: Any = {"base_url": server.url, "client_args": unverified}
+        if self.is_async:  # over an HTTP client of one's own, as the SDK would take aiohttp, which is here for aiobotocore
+            http["httpx_async_client"] = google_http()
         arguments: dict[str, Any] = {"api_key": "none", "http_options": http, **options}
         client = genai.Client(**arguments)
         return client.aio if self.is_async else client
@@ -318,10 +317,12 @@ class GoogleSurface(Surface):
             await closing
 
     async def shut(self, client: Any) -> None:
-        if self.is_async:
-            await client.aclose()
-        else:
+        if not self.is_async:
             client.close()
+            return
+        await client.aclose()
+        if (http := client._api_client._http_options.httpx_async_client) is not None:
+            await http.aclose()
 
 
 class InteractionsSurface(GoogleSurface):
