@@ -1,11 +1,12 @@
 """What the model has said so far: the one place where parts, tool calls, usage and finish reasons are put together."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 from time import perf_counter
 from typing import Any, Literal, Protocol
 
+from streamspan.errors import report
 from streamspan.usage import Cost, Usage
 
 MOST_CHOICES = 128
@@ -43,6 +44,9 @@ class Sink(Protocol):
 
     def usage(self, usage: Usage) -> None:
         """Token counts so far: running totals, which replace earlier ones."""
+
+    def usage_so_far(self, read: Callable[[Any], Usage], total: Any) -> None:
+        """A complete running total, such as every chunk brings it: ``read(total)`` is made of the last one only."""
 
     def cost(self, cost: Cost) -> None:
         """What the provider says that it charges, as few do: in place of what we would calculate."""
@@ -141,6 +145,9 @@ class Answer:
     __slots__ = (
         "_buffer_index",
         "_buffer_kind",
+        "_reported",
+        "_so_far",
+        "_so_far_read",
         "_write",
         "attributes",
         "charged",
@@ -149,7 +156,6 @@ class Answer:
         "first_content_at",
         "in_background",
         "model",
-        "reported",
         "response_id",
         "terminal",
         "text_index",
@@ -160,7 +166,9 @@ class Answer:
         self.response_id: str | None = None
         self.model: str | None = None
         self.choices: dict[int, Choice] = {}
-        self.reported = Usage()
+        self._reported = Usage()
+        self._so_far: tuple[Callable[[Any], Usage], Any] | None = None
+        self._so_far_read: tuple[Callable[[Any], Usage], Any] | None = None
         self.charged: Cost | None = None
         self.attributes: dict[str, str] = {}
         self.terminal = False
@@ -212,6 +220,26 @@ class Answer:
 
     def usage(self, usage: Usage) -> None:  # noqa: D102
         self.reported.update(usage)
+
+    def usage_so_far(self, read: Callable[[Any], Usage], total: Any) -> None:  # noqa: D102
+        self._so_far = read, total
+
+    @property
+    def reported(self) -> Usage:
+        """What the provider has reported so far."""
+        so_far = self._so_far
+        if so_far is not self._so_far_read and so_far is not None:
+            self._so_far_read = so_far
+            read, total = so_far
+            try:
+                self._reported.update(read(total))
+            except Exception as error:  # it must not cost the rest of the span
+                report(error, "reading usage")
+        return self._reported
+
+    @reported.setter
+    def reported(self, usage: Usage) -> None:
+        self._reported, self._so_far_read = usage, self._so_far
 
     def cost(self, cost: Cost) -> None:  # noqa: D102
         self.charged = cost

@@ -95,6 +95,9 @@ class ChunkEvents:
     def usage(self, usage: Usage) -> None:  # noqa: D102
         self._answer.usage(usage)
 
+    def usage_so_far(self, read: Callable[[Any], Usage], total: Any) -> None:  # noqa: D102
+        self._answer.usage_so_far(read, total)
+
     def cost(self, cost: Cost) -> None:  # noqa: D102
         self._answer.cost(cost)
 

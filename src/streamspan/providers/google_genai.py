@@ -36,6 +36,31 @@ def _snake(name: str) -> str:
 
 def read(chunk: Any, into: Sink) -> None:
     """Reads a ``GenerateContentResponse``: a chunk of a stream, or a whole one."""
+    try:  # what a stream is made of: one candidate with one piece of text and nothing else, and the usage so far
+        top = chunk.__dict__
+        (candidate,) = top["candidates"]
+        state = candidate.__dict__
+        (part,) = state["content"].__dict__["parts"]
+        said = part.__dict__
+        text, total = said["text"], top["usage_metadata"].__dict__
+        only_text = (
+            type(text) is str
+            and not said["thought"]
+            and state["finish_reason"] is None
+            and (state["index"] or 0) == into.text_index  # the first text comes with who answers
+            and top["prompt_feedback"] is None
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        _read_anything(chunk, into)
+        return
+    if only_text and text and total.get("prompt_token_count") is not None:
+        into.text(into.text_index, text)
+        into.usage_so_far(read_usage, total)
+    else:
+        _read_anything(chunk, into)
+
+
+def _read_anything(chunk: Any, into: Sink) -> None:
     top = fields(chunk)
     if (error := top.get("error")) and (error := fields(error)):
         into.error(str(error.get("status") or error.get("code") or "error"), str(error.get("message") or ""))
