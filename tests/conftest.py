@@ -49,13 +49,17 @@ class Recorder(SpanProcessor):
         """Keeps."""
         self.ended.append(span)
 
-    def spans(self, count: int = 1) -> list[ReadableSpan]:
-        """All ended spans, after dropped streams have been collected and ended; there must be ``count``."""
+    def wait_for(self, count: int) -> None:
+        """Returns once dropped streams have been collected and ``count`` spans have ended, or will not end any more."""
         gc.collect()
         live.settle()
         deadline = time.monotonic() + 5
         while len(self.ended) < count and time.monotonic() < deadline:
             time.sleep(0.01)
+
+    def spans(self, count: int = 1) -> list[ReadableSpan]:
+        """All ended spans, after dropped streams have been collected and ended; there must be ``count``."""
+        self.wait_for(count)
         assert [span.name for span in self.ended] == self.started
         assert len(self.ended) == count
         return self.ended

@@ -19,7 +19,6 @@ from opentelemetry.sdk.trace import TracerProvider, sampling
 from opentelemetry.trace import SpanKind
 
 import streamspan
-from streamspan import live
 from streamspan.answer import Answer
 from streamspan.providers.google_genai import body, prompt, read
 
@@ -375,9 +374,8 @@ async def test_requests_of_one_question_have_one_parent(surface: Surface, stream
         await asyncio.sleep(0)
         await surface.shut(client)
 
+    observed.wait_for(3)
     observed.started.sort()
-    gc.collect()
-    live.settle()
     observed.ended.sort(key=lambda span: span.name)
     parent, *calls = observed.spans(3)
     assert (parent.name, parent.kind, parent.parent) == ("automatic_function_calling", SpanKind.INTERNAL, None)
