@@ -18,7 +18,7 @@ A case is files beside each other; to add one takes no code.
 """
 
 import json
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -301,6 +301,9 @@ MEASURED: Final = {
     semconv.CHUNK_OFFSET,
 }
 """Attributes whose value is the machine's: their type is told in its place."""
+COSTS: Final = {semconv.COST_TOTAL, semconv.COST_INPUT, semconv.COST_OUTPUT, semconv.USAGE_COST}
+BY_THE_CLOCK: Final = {semconv.DEEPSEEK}
+"""Providers whose prices change with the time of day: of their costs the type is told, too."""
 JSON: Final = {semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES, semconv.SYSTEM_INSTRUCTIONS, semconv.TOOL_DEFINITIONS}
 
 
@@ -320,15 +323,16 @@ def tell(span: ReadableSpan) -> dict[str, Any]:
 
 def tell_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes as JSON, in the order of their names."""
-    return {key: tell_value(key, value) for key, value in sorted(attributes.items())}
+    measured = MEASURED | COSTS if attributes.get(semconv.PROVIDER_NAME) in BY_THE_CLOCK else MEASURED
+    return {key: tell_value(key, value, measured) for key, value in sorted(attributes.items())}
 
 
 EXCEPTION: Final = "<a class of exceptions>"
 
 
-def tell_value(key: str, value: Any) -> Any:
+def tell_value(key: str, value: Any, measured: Collection[str] = MEASURED) -> Any:
     """One attribute as JSON."""
-    if key in MEASURED:
+    if key in measured:
         return f"<{type(value).__name__}>"
     if key in JSON:
         return json.loads(value)
