@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from streamspan import semconv
 from streamspan.answer import Sink
 
 Attributes = dict[str, str | int | float | bool | list[str]]
@@ -111,4 +112,6 @@ def request_attributes(body: Mapping[str, Any], names: Mapping[str, tuple[str, C
                 attributes[attribute] = convert(value)
             except (TypeError, ValueError):
                 continue
+    if attributes.get(semconv.REQUEST_CHOICE_COUNT) == 1:  # by the conventions told only where it is another
+        del attributes[semconv.REQUEST_CHOICE_COUNT]
     return attributes

@@ -223,8 +223,6 @@ def body(model: Any, contents: Any, config: Any) -> dict[str, Any]:
 def request(body: Mapping[str, Any]) -> Attributes:
     """The request's parameters, where it sets them."""
     attributes = request_attributes(body, _REQUEST)
-    if attributes.get(semconv.REQUEST_CHOICE_COUNT) == 1:
-        del attributes[semconv.REQUEST_CHOICE_COUNT]
     if kind := _OUTPUT_TYPES.get(str(body.get("response_mime_type"))):
         attributes[semconv.OUTPUT_TYPE] = kind
     return attributes

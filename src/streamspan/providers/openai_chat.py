@@ -203,8 +203,6 @@ def request(body: Mapping[str, Any]) -> Attributes:
     """The request's parameters, where it sets them."""
     attributes = request_attributes(body, _REQUEST)
     attributes[semconv.OPENAI_API_TYPE] = "chat_completions"
-    if attributes.get(semconv.REQUEST_CHOICE_COUNT) == 1:
-        del attributes[semconv.REQUEST_CHOICE_COUNT]
     if attributes.get(semconv.OPENAI_REQUEST_SERVICE_TIER) == "auto":
         del attributes[semconv.OPENAI_REQUEST_SERVICE_TIER]
     if kind := _OUTPUT_TYPES.get(fields(body.get("response_format")).get("type", "")):

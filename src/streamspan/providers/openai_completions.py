@@ -63,10 +63,7 @@ _REQUEST = {
 
 def request(body: Mapping[str, Any]) -> Attributes:
     """The request's parameters, where it sets them."""
-    attributes = request_attributes(body, _REQUEST)
-    if attributes.get(semconv.REQUEST_CHOICE_COUNT) == 1:
-        del attributes[semconv.REQUEST_CHOICE_COUNT]
-    return attributes
+    return request_attributes(body, _REQUEST)
 
 
 def prompt(body: Mapping[str, Any]) -> Prompt:

@@ -54,8 +54,6 @@ def request(body: Mapping[str, Any]) -> Attributes:
     """The request's parameters, where it sets them."""
     attributes = request_attributes(body, {"model": (semconv.REQUEST_MODEL, str), "n": (semconv.REQUEST_CHOICE_COUNT, int)})
     attributes[semconv.OUTPUT_TYPE] = "image"
-    if attributes.get(semconv.REQUEST_CHOICE_COUNT) == 1:
-        del attributes[semconv.REQUEST_CHOICE_COUNT]
     return attributes
 
 
