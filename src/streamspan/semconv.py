@@ -119,6 +119,8 @@ EXCEPTION_MESSAGE: Final = "exception.message"
 EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
 
 PENDING_SPAN: Final = "streamspan.pending"
+SESSION_ID: Final = "session.id"
+SESSION_SPAN: Final = "streamspan.session"
 PENDING_NAME: Final = "streamspan.pending.name"
 
 # --- how others mark the span of a model call ------------------------------------------------------------------------

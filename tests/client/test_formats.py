@@ -261,7 +261,7 @@ HELLO: list[Any] = [{"role": "user", "content": "Hello"}]
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_what_is_not_said_is_not_sent(provider: str) -> None:
     """A question alone is a model and a message; Anthropic insists on a limit."""
-    said = {
+    said: dict[str, Any] = {
         "openai": {"model": "m", "messages": HELLO},
         "anthropic": {
             "model": "m",

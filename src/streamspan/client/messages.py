@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, cast
 
 from streamspan.answer import dump_json, parse_arguments
-from streamspan.client.results import ToolCall
 from streamspan.client.variables import fill
+from streamspan.result import ToolCall
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 
@@ -234,7 +234,7 @@ def _sniff(data: bytes) -> str:
 def _read_call(given: Any, where: str) -> ToolUse:
     """A tool call as ours, as a `ToolCall` or as OpenAI's SDK spells it."""
     if isinstance(given, ToolCall):
-        return ToolUse(given.id, given.name, given.arguments, given.raw_arguments)
+        given = {"id": given.id, "name": given.name, "arguments": given.raw_arguments}
     call = _mapping(given, where)
     inner = cast("Mapping[str, Any]", call["function"]) if isinstance(call.get("function"), Mapping) else call
     name, arguments = str(inner.get("name") or ""), inner.get("arguments")

@@ -1,40 +1,85 @@
-"""What our own instrumentation knows of the calls that a client makes: the one seam between the two."""
+"""What our own instrumentation knows of a call that a client makes: the one seam between the two."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
 
-from streamspan.client.results import TokenUsage
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of a call, at its end or so far."""
-
-    usage: TokenUsage
-    cost: float | None = None
-    outcome: str | None = None
-    """``None`` while it runs."""
+from streamspan.call import Call
+from streamspan.handle import Handle, handle
+from streamspan.result import TokenUsage, cost_of, usage_of
+from streamspan.sdks.sending import noting
 
 
-class Observation(Protocol):
-    """What is known of one call."""
+class Observation:
+    """What is known of one call: nothing, where nothing observes it, such as inside of OpenTelemetry's suppression."""
 
-    trace_id: str
-    span_id: str
+    def __init__(self) -> None:
+        self._call: Call | None = None
+        self._handle: Handle | None = None
 
-    def facts(self) -> Facts:
-        """What is known of it now."""
-        ...
+    @contextmanager
+    def made_here(self) -> Generator[None]:
+        """The call is the first one that is made inside of the block."""
+        with noting(self._note):
+            yield
+
+    def _note(self, call: Call) -> None:
+        if self._call is None:
+            self._call = call
+
+    def hold(self, stream: Any) -> None:
+        """Takes a hold on the SDK's stream, so that it can be broken off."""
+        if self._call is not None:
+            self._handle = handle(stream)
+
+    @property
+    def trace_id(self) -> str:
+        """32 hexadecimal digits; all 0 where nothing observes the call."""
+        return f"{self._call.span_context.trace_id if self._call else 0:032x}"
+
+    @property
+    def span_id(self) -> str:
+        """16 hexadecimal digits; likewise."""
+        return f"{self._call.span_context.span_id if self._call else 0:016x}"
+
+    @property
+    def usage(self) -> TokenUsage | None:
+        """The tokens, so far or in the end."""
+        return usage_of(self._call.charges_so_far()) if self._call else None
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars, so far or in the end."""
+        return cost_of(self._call.charges_so_far()) if self._call else None
+
+    @property
+    def outcome(self) -> str | None:
+        """How it ended; ``None`` while it runs."""
+        return self._call.outcome if self._call else None
 
     def abort(self) -> None:
-        """Closes its connection and ends it; from any thread, and also while another one reads."""
-        ...
+        """Breaks off the connection, in whichever thread or task it is being read."""
+        if self._handle is not None:
+            self._handle.abort()
+
+    def stopped(self, error: BaseException) -> None:
+        """Reading its stream raised ``error``; it may know that already."""
+        if self._call is not None:
+            self._call.stopped(error)
 
     def abandon(self) -> None:
-        """Ends it, as nobody has its stream any more."""
-        ...
+        """Ends the call, as nobody has its stream any more, and breaks off the connection."""
+        if self._call is not None:
+            self._call.abandon(perf_counter())
+            self.abort()
 
-    def when_over(self, tell: Callable[[], None]) -> None:
-        """Calls ``tell`` once it has ended, whoever ended it."""
-        ...
+    def when_over(self, tell: Callable[[str], None]) -> None:
+        """Calls ``tell`` with the outcome once the call has ended, whoever ended it."""
+        if (call := self._call) is not None:
+            call.follow(lambda: tell(call.outcome or ""))
+
+
+def observe(client: Any) -> Any:
+    """Has our instrumentation observe the calls of an SDK's client, once, and returns it."""
+    return client

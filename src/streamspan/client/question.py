@@ -52,6 +52,8 @@ class Question:
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | NamedTool | None = None
     response_format: JsonFormat | None = None
+    timeout: float | None = None
+    """Seconds."""
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """More arguments of the SDK's method, in the provider's own spelling; they win."""
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from streamspan.result import TokenUsage, ToolCall
+
 FinishReason = Literal["stop", "tool_calls", "max_tokens", "content_filter", "error", "other"]
 """Why the model stopped, in one vocabulary.
 
@@ -15,42 +17,6 @@ Outcome = Literal["completed", "truncated", "aborted", "abandoned", "cancelled",
 """How the call ended, as on its span (``streamspan.outcome``)."""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenUsage:
-    """Token counts of one call; ``None`` where nobody knows."""
-
-    input_tokens: int | None = None
-    """All input, cached or not."""
-    output_tokens: int | None = None
-    """All output, reasoning included."""
-    cache_read_tokens: int | None = None
-    """The part of the input that came from the provider's cache."""
-    reasoning_tokens: int | None = None
-    """The part of the output that is reasoning."""
-    estimated: tuple[str, ...] = ()
-    """Which of the counts are streamspan's estimate, as the provider never sent them, such as of a stream that was aborted."""
-
-    @property
-    def total_tokens(self) -> int | None:
-        """Input and output; what of it is known, if one of them is not."""
-        if self.input_tokens is None and self.output_tokens is None:
-            return None
-        return (self.input_tokens or 0) + (self.output_tokens or 0)
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A tool that the model wants to have called."""
-
-    id: str
-    """To be sent back as ``tool_call_id``. Where the provider gives none, one of ours."""
-    name: str
-    arguments: dict[str, Any]
-    """Its arguments, parsed; empty if the model wrote no JSON object, or was cut short: see `raw_arguments`."""
-    raw_arguments: str
-    """Its arguments as the model wrote them."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunLocalResult:
     """What one call gave."""
@@ -58,9 +24,9 @@ class RunLocalResult:
     text: str
     """All visible text."""
     span_id: str
-    """16 hexadecimal digits: the id of the call's span; empty if nothing records it."""
+    """16 hexadecimal digits: the id of the call's span; all 0 if nothing observes it."""
     trace_id: str
-    """32 hexadecimal digits; empty if nothing records it."""
+    """32 hexadecimal digits; likewise."""
     latency_ms: int
     """From the call to its end, in milliseconds."""
     usage: TokenUsage
@@ -71,6 +37,7 @@ class RunLocalResult:
     model: str
     """The model as it was asked for."""
     tool_calls: tuple[ToolCall, ...] = ()
+    """Each has an id, which is one of ours where the provider gives none."""
     finish_reason: FinishReason | None = None
     """``None`` if the stream ended before the model said why."""
     provider_finish_reason: str | None = None
@@ -84,5 +51,5 @@ class StreamResult(RunLocalResult):
     """What one streamed call gave."""
 
     aborted: bool = False
-    """Whether the caller ended the stream before the model did: by `LocalStream.abort`, by leaving the loop, by cancelling it."""
+    """Whether the caller ended the stream before its end: by `LocalStream.abort`, by leaving the loop, by cancelling it."""
     outcome: Outcome = "completed"

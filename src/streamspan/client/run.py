@@ -1,9 +1,11 @@
 """One call of a client's, from the request to its result, whichever way it goes."""
 
+import asyncio
 from time import perf_counter
 from typing import Any
 
 from streamspan import outcome
+from streamspan.charges import Charges
 from streamspan.client.futures import Promise
 from streamspan.client.observation import Observation
 from streamspan.client.results import RunLocalResult, StreamResult
@@ -11,6 +13,7 @@ from streamspan.client.transcript import Transcript
 from streamspan.client.transports import Transport
 from streamspan.errors import report
 from streamspan.outcome import ABANDONED, ABORTED, CANCELLED, COMPLETED, FAILED
+from streamspan.result import usage_of
 
 _LEFT = frozenset({ABORTED, ABANDONED, CANCELLED})
 
@@ -45,11 +48,33 @@ class Run:
         return self.promise.is_claimed
 
     def leave(self) -> None:
-        """The caller wants no more of it: from any thread."""
-        if not self.is_over:
+        """The caller wants no more of it: from any thread. Its connection is broken off, if the call is observed."""
+        self.is_left = True
+        self.observation.abort()
+        self.resolve(ABORTED)
+
+    def leave_here(self) -> None:
+        """The caller leaves where it reads: by ``break``, or with an exception on its way out, which the outcome tells."""
+        if outcome.leaving() == CANCELLED:
+            self.observation.stopped(asyncio.CancelledError())
+        self.leave()
+
+    def forget(self) -> None:
+        """Nobody has the stream any more."""
+        self.is_left = True
+        self.observation.abandon()
+        self.resolve(ABANDONED)
+
+    def begin(self, stream: Any) -> None:
+        """Its answer is this stream of the SDK's; it ends when others end the call, too: at exit, or after a long silence."""
+        self.observation.hold(stream)
+        self.observation.when_over(self._others_ended)
+
+    def _others_ended(self, kind: str) -> None:
+        # All other ends are seen by who reads, after the last chunk; a thread that reads ahead is there before.
+        if kind in {ABORTED, ABANDONED}:
             self.is_left = True
-            self.observation.abort()
-            self.resolve(ABORTED)
+            self.resolve(kind)
 
     def resolve(self, kind: str, error: BaseException | None = None) -> None:
         """Makes the result known, unless it is.
@@ -74,30 +99,34 @@ class Run:
     def stopped(self, error: BaseException) -> None:
         """Reading raised ``error``, which goes on to the caller: a failure is the result, somebody's wish to stop is none."""
         kind = outcome.classify(error)
+        self.observation.stopped(error)  # where a thread reads, it knows of no cancelling
         self.resolve(kind, error if kind == FAILED else None)
 
     # --- what it amounts to ---
 
-    def snapshot(self, kind: str = "") -> StreamResult:
-        """What has come so far."""
-        facts = self.observation.facts()
-        ended = facts.outcome or kind or COMPLETED
-        return StreamResult(**self._facts(), aborted=self.is_left or ended in _LEFT, outcome=ended)  # pyright: ignore[reportArgumentType]
+    def snapshot(self, kind: str = COMPLETED) -> StreamResult:
+        """What has come so far.
+
+        Args:
+            kind: How it ended, where nothing observes that.
+        """
+        ended: Any = self.observation.outcome or kind
+        return StreamResult(**self._facts(), aborted=self.is_left or ended in _LEFT, outcome=ended)
 
     def whole(self) -> RunLocalResult:
         """What a whole answer amounts to."""
         return RunLocalResult(**self._facts())
 
     def _facts(self) -> dict[str, Any]:
-        said, facts = self.transcript, self.observation.facts()
+        said, observation = self.transcript, self.observation
         reason, word = said.finish_reason()
         return {
             "text": said.visible,
-            "span_id": self.observation.span_id,
-            "trace_id": self.observation.trace_id,
+            "span_id": observation.span_id,
+            "trace_id": observation.trace_id,
             "latency_ms": round((perf_counter() - self._started) * 1000),
-            "usage": facts.usage,
-            "cost": facts.cost,
+            "usage": observation.usage or usage_of(Charges(said.reported)),
+            "cost": observation.cost,
             "provider": self._transport.provider,
             "model": self._model,
             "tool_calls": said.tool_calls(),

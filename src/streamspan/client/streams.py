@@ -7,13 +7,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Self
 
-from streamspan import live, outcome
+from streamspan import live
 from streamspan.client.futures import as_awaitable
 from streamspan.client.results import StreamResult
 from streamspan.client.run import Run
 from streamspan.client.transports import AsyncOpened, Opened
-from streamspan.errors import guard
-from streamspan.outcome import ABANDONED, COMPLETED
+from streamspan.outcome import COMPLETED
 
 _TAKEN = "this stream has been iterated already: what came is in .text, and .result has the whole"
 
@@ -50,7 +49,13 @@ class _Stream:
 
         It may be called from the loop's body, from another task and from another thread. After the end it does nothing.
         """
-        self._run.leave()
+        if not self._run.is_over:
+            self._run.leave()
+            self._release()
+
+    def _release(self) -> None:
+        """Lets go of the connection, in whatever thread."""
+        raise NotImplementedError
 
     def _take(self) -> None:
         if self._is_taken:
@@ -96,17 +101,14 @@ class LocalStream(_Stream):
                 if text := run.hear(chunk):
                     yield text
                 if run.is_left:
+                    self._release()  # whoever left could not, if this was being read
                     return
         except GeneratorExit:
             self._close()
             raise
-        except Exception as error:
-            if run.is_left:  # it was woken
-                return
-            run.stopped(error)
-            self._release()
-            raise
         except BaseException as error:
+            if run.is_left and isinstance(error, Exception):  # it was woken
+                return
             run.stopped(error)
             self._release()
             raise
@@ -115,12 +117,9 @@ class LocalStream(_Stream):
     def _close(self) -> None:
         """The caller leaves, in the thread that reads."""
         if not self._run.is_over:
-            kind = outcome.leaving()
-            self._run.is_left = True
+            self._run.leave_here()
             self._release()
-            self._run.resolve(kind)
 
-    @guard("closing a stream")
     def _release(self) -> None:
         with suppress(Exception):  # what is closed already, or broken
             self._opened.close()
@@ -133,7 +132,7 @@ class LocalStream(_Stream):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.abort()
+        self._close()
 
     def __del__(self) -> None:
         run: Run | None = getattr(self, "_run", None)
@@ -142,10 +141,9 @@ class LocalStream(_Stream):
 
 
 def _forget(run: Run, opened: Opened) -> None:
-    run.observation.abandon()
+    run.forget()
     with suppress(Exception):
         opened.close()
-    run.resolve(ABANDONED)
 
 
 class AsyncLocalStream(_Stream):
@@ -188,45 +186,33 @@ class AsyncLocalStream(_Stream):
                     if text := run.hear(chunk):
                         yield text
                     if run.is_left:
+                        await _release(self._opened)
                         return
         except GeneratorExit:
             await self._close()
             raise
-        except Exception as error:
-            if run.is_left:
+        except BaseException as error:
+            if run.is_left and isinstance(error, Exception):
                 return
             run.stopped(error)
-            await self._release()
-            raise
-        except BaseException as error:
-            run.stopped(error)
-            await self._release()
+            await _release(self._opened)
             raise
         run.resolve(COMPLETED)
 
     async def _close(self) -> None:
         """The caller leaves, in the task that reads."""
         if not self._run.is_over:
-            kind = outcome.leaving()
-            self._run.is_left = True
-            await self._release()
-            self._run.resolve(kind)
+            self._run.leave_here()
+            await _release(self._opened)
 
-    async def _release(self) -> None:
-        with suppress(Exception):
-            await self._opened.close()
-
-    def abort(self) -> None:  # noqa: D102 - see `_Stream`
-        is_over = self._run.is_over
-        super().abort()
-        if not is_over:
-            _release_soon(self._loop, self._opened)
+    def _release(self) -> None:
+        self._opened.leave()
+        _release_soon(self._loop, self._opened)
 
     async def close(self) -> None:
         """Ends the stream as `abort` does, and waits until the connection is closed."""
-        if not self._run.is_over:
-            super().abort()
-            await self._release()
+        self.abort()
+        await _release(self._opened)
 
     aclose = close
 
@@ -234,7 +220,7 @@ class AsyncLocalStream(_Stream):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.close()
+        await self._close()
 
     def __del__(self) -> None:
         run: Run | None = getattr(self, "_run", None)
@@ -243,9 +229,9 @@ class AsyncLocalStream(_Stream):
 
 
 def _aforget(run: Run, loop: asyncio.AbstractEventLoop, opened: AsyncOpened) -> None:
-    run.observation.abandon()
+    run.forget()
+    opened.leave()
     _release_soon(loop, opened)
-    run.resolve(ABANDONED)
 
 
 _releasing: set[Any] = set()

@@ -7,10 +7,11 @@ import base64
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
-from streamspan.answer import Answer, Part
+from streamspan.answer import Answer, Part, parse_arguments
 from streamspan.client.finish import finish_reason
-from streamspan.client.messages import OWN_ID, read_arguments
-from streamspan.client.results import FinishReason, ToolCall
+from streamspan.client.messages import OWN_ID
+from streamspan.client.results import FinishReason
+from streamspan.result import ToolCall, text_of
 from streamspan.wire import fields, sequence
 
 Seal = Literal["signature", "redacted"]
@@ -63,12 +64,12 @@ class Transcript(Answer):
     @property
     def visible(self) -> str:
         """All visible text of the first choice so far."""
-        return "".join(part.string for part in tuple(self.choice(0).parts) if part.kind in {"text", "refusal"})
+        return text_of(self)
 
     @property
     def calls(self) -> list[Part]:
         """The tool calls of the first choice."""
-        return [part for part in tuple(self.choice(0).parts) if part.kind == "tool_call"]
+        return self.first_parts("tool_call")
 
     # --- what it amounts to ---
 
@@ -79,7 +80,7 @@ class Transcript(Answer):
     def finish_reason(self) -> tuple[FinishReason | None, str | None]:
         """Why it ended: in our word, and in the provider's."""
         word = self.choice(0).finish
-        refused = any(part.kind == "refusal" for part in self.choice(0).parts)
+        refused = bool(self.first_parts("refusal"))
         return finish_reason(word, calls=bool(self.calls), refused=refused), word
 
     def message(self, provider: str) -> dict[str, Any]:
@@ -106,7 +107,7 @@ class Transcript(Answer):
 
 def _tool_call(position: int, part: Part) -> ToolCall:
     raw = part.string
-    return ToolCall(part.call_id or f"{OWN_ID}{position}", part.name or "", read_arguments(raw), raw or "{}")
+    return ToolCall(part.call_id or f"{OWN_ID}{position}", part.name, parse_arguments(raw), raw or "{}")
 
 
 # --- what the wire formats leave aside -------------------------------------------------------------------------------

@@ -1,10 +1,10 @@
 """The official SDKs, each behind the same few verbs: what they take and give is theirs, unchanged."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from streamspan.client.formats import anthropic_messages, bedrock_converse, google_genai, openai_chat
 from streamspan.client.question import Question, given
@@ -32,9 +32,30 @@ class Access:
 class Transport(Protocol):
     """One provider's SDK. Nothing is imported before it is used."""
 
-    provider: Provider
-    wire: WireFormat
-    seal: Sealer
+    @property
+    def provider(self) -> Provider:
+        """What it is called."""
+        ...
+
+    @property
+    def wire(self) -> WireFormat:
+        """How it answers."""
+        ...
+
+    @property
+    def seal(self) -> Sealer:
+        """What it wants back word for word."""
+        ...
+
+    @property
+    def has_async(self) -> bool:
+        """Whether the SDK has a client of another class for asynchronous calls."""
+        ...
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether a client that is used asynchronously belongs to the loop that it was first used in."""
+        ...
 
     def access(self, access: Access) -> Access:
         """What of it needs a client of its own: the timeout does not where a request can have one."""
@@ -44,19 +65,19 @@ class Transport(Protocol):
         """The SDK's client."""
         ...
 
-    def ask(self, client: Any, question: Question, timeout: float | None) -> Any:
+    def ask(self, client: Any, question: Question) -> Any:
         """The whole answer."""
         ...
 
-    async def aask(self, client: Any, question: Question, timeout: float | None) -> Any:
+    async def aask(self, client: Any, question: Question) -> Any:
         """The same, awaited."""
         ...
 
-    def open(self, client: Any, question: Question, timeout: float | None) -> "Opened":
+    def open(self, client: Any, question: Question) -> "Opened":
         """The answer as a stream, for which the request has been sent."""
         ...
 
-    async def aopen(self, client: Any, question: Question, timeout: float | None) -> "AsyncOpened":
+    async def aopen(self, client: Any, question: Question) -> "AsyncOpened":
         """The same, asynchronous."""
         ...
 
@@ -74,18 +95,21 @@ class Opened:
         self.stream.close()
 
 
+def _nothing() -> None:
+    return None
+
+
 @dataclass(slots=True)
 class AsyncOpened:
     """An asynchronous stream on its way."""
 
     stream: Any
-    """The SDK's own object, which can be closed."""
+    """The SDK's own object."""
     chunks: AsyncIterator[Any]
-
-    async def close(self) -> None:
-        """Closes the connection."""
-        close = getattr(self.stream, "aclose", None) or self.stream.close
-        await close()
+    close: Callable[[], Awaitable[None]]
+    """Closes the connection."""
+    leave: Callable[[], None] = _nothing
+    """Has a thread that reads it stop; from any thread."""
 
 
 def sdk(name: str, extra: str) -> Any:
@@ -120,15 +144,14 @@ def require_key(provider: str, *variables: str) -> None:
 class StainlessTransport:
     """What the two have in common."""
 
-    provider: ClassVar[Provider]
-    extra: ClassVar[str]
-    wire: ClassVar[WireFormat]
-    kinds: ClassVar[tuple[str, str]]
+    provider: Provider
+    extra: str
+    wire: WireFormat
+    kinds: tuple[str, str]
 
-    @staticmethod
-    def seal(chunk: Any, into: Any) -> None:
-        """See `Transport`."""
-        raise NotImplementedError
+    seal: Sealer
+    has_async = True
+    is_bound = True
 
     def access(self, access: Access) -> Access:
         """A request has its own timeout."""
@@ -145,33 +168,33 @@ class StainlessTransport:
         """Refuses to go on without one."""
         raise NotImplementedError
 
-    def create(self, client: Any, question: Question, timeout: float | None, *, stream: bool) -> Any:
+    def create(self, client: Any, question: Question, *, stream: bool) -> Any:
         """The SDK's ``create``, or its coroutine."""
         raise NotImplementedError
 
-    def ask(self, client: Any, question: Question, timeout: float | None) -> Any:
+    def ask(self, client: Any, question: Question) -> Any:
         """The whole answer."""
-        return self.create(client, question, timeout, stream=False)
+        return self.create(client, question, stream=False)
 
-    async def aask(self, client: Any, question: Question, timeout: float | None) -> Any:
+    async def aask(self, client: Any, question: Question) -> Any:
         """The same, awaited."""
-        return await self.create(client, question, timeout, stream=False)
+        return await self.create(client, question, stream=False)
 
-    def open(self, client: Any, question: Question, timeout: float | None) -> Opened:
+    def open(self, client: Any, question: Question) -> Opened:
         """The answer as a stream."""
-        stream = self.create(client, question, timeout, stream=True)
+        stream = self.create(client, question, stream=True)
         return Opened(stream, iter(stream))
 
-    async def aopen(self, client: Any, question: Question, timeout: float | None) -> AsyncOpened:
+    async def aopen(self, client: Any, question: Question) -> AsyncOpened:
         """The same, asynchronous."""
-        stream = await self.create(client, question, timeout, stream=True)
-        return AsyncOpened(stream, aiter(stream))
+        stream = await self.create(client, question, stream=True)
+        return AsyncOpened(stream, aiter(stream), stream.close)
 
 
 class OpenAITransport(StainlessTransport):
     """Chat completions: what every compatible server has, and what needs no state on the provider's side to be continued."""
 
-    provider = "openai"
+    provider: Provider = "openai"
     extra = "openai"
     wire = openai_wire.FORMAT
     kinds = ("OpenAI", "AsyncOpenAI")
@@ -181,15 +204,15 @@ class OpenAITransport(StainlessTransport):
         """By the variable that the SDK reads."""
         require_key("openai", "OPENAI_API_KEY")
 
-    def create(self, client: Any, question: Question, timeout: float | None, *, stream: bool) -> Any:
+    def create(self, client: Any, question: Question, *, stream: bool) -> Any:
         """``chat.completions.create``."""
-        return client.chat.completions.create(**openai_chat.arguments(question, stream=stream), **given(timeout=timeout))
+        return client.chat.completions.create(**openai_chat.arguments(question, stream=stream), **given(timeout=question.timeout))
 
 
 class AnthropicTransport(StainlessTransport):
     """Messages."""
 
-    provider = "anthropic"
+    provider: Provider = "anthropic"
     extra = "anthropic"
     wire = anthropic_wire.FORMAT
     kinds = ("Anthropic", "AsyncAnthropic")
@@ -198,14 +221,14 @@ class AnthropicTransport(StainlessTransport):
     def check_key(self) -> None:
         """The SDK has more ways to find one, in files; it says itself when none of them leads anywhere."""
 
-    def create(self, client: Any, question: Question, timeout: float | None, *, stream: bool) -> Any:
+    def create(self, client: Any, question: Question, *, stream: bool) -> Any:
         """``messages.create``."""
         arguments = anthropic_messages.arguments(question, stream=stream)
         # An SDK that does not know this argument sends it all the same, as the API has it.
         if "output_config" in arguments and not takes(client.messages.create, "output_config"):
             body: dict[str, Any] = {**arguments.get("extra_body", {}), "output_config": arguments.pop("output_config")}
             arguments["extra_body"] = body
-        return client.messages.create(**arguments, **given(timeout=timeout))
+        return client.messages.create(**arguments, **given(timeout=question.timeout))
 
 
 def takes(function: Any, name: str) -> bool:
@@ -224,6 +247,8 @@ class GoogleTransport:
     provider: Provider = "google"
     wire = google_wire.FORMAT
     seal = staticmethod(seal_google)
+    has_async = False
+    is_bound = True
 
     def access(self, access: Access) -> Access:
         """A request has its own timeout."""
@@ -237,30 +262,30 @@ class GoogleTransport:
         options = {"base_url": access.base_url} if access.base_url else None
         return module.Client(**given(api_key=access.key, http_options=options))
 
-    def _arguments(self, question: Question, timeout: float | None) -> dict[str, Any]:
+    def _arguments(self, question: Question) -> dict[str, Any]:
         arguments = google_genai.arguments(question)
-        if timeout is not None:
-            own = arguments["config"].get("http_options") or {}
-            arguments["config"]["http_options"] = {**own, "timeout": round(timeout * 1000)}
+        if question.timeout is not None:
+            own: dict[str, Any] = arguments["config"].get("http_options") or {}
+            arguments["config"]["http_options"] = {**own, "timeout": round(question.timeout * 1000)}
         return arguments
 
-    def ask(self, client: Any, question: Question, timeout: float | None) -> Any:
+    def ask(self, client: Any, question: Question) -> Any:
         """The whole answer."""
-        return client.models.generate_content(**self._arguments(question, timeout))
+        return client.models.generate_content(**self._arguments(question))
 
-    async def aask(self, client: Any, question: Question, timeout: float | None) -> Any:
+    async def aask(self, client: Any, question: Question) -> Any:
         """The same, awaited."""
-        return await client.aio.models.generate_content(**self._arguments(question, timeout))
+        return await client.aio.models.generate_content(**self._arguments(question))
 
-    def open(self, client: Any, question: Question, timeout: float | None) -> Opened:
+    def open(self, client: Any, question: Question) -> Opened:
         """The answer as a stream; the SDK sends the request with the first chunk only, so that is asked for now."""
-        stream = client.models.generate_content_stream(**self._arguments(question, timeout))
+        stream = client.models.generate_content_stream(**self._arguments(question))
         return Opened(stream, _resume(next(stream, _END), stream))
 
-    async def aopen(self, client: Any, question: Question, timeout: float | None) -> AsyncOpened:
+    async def aopen(self, client: Any, question: Question) -> AsyncOpened:
         """The same, asynchronous."""
-        stream = await client.aio.models.generate_content_stream(**self._arguments(question, timeout))
-        return AsyncOpened(stream, _aresume(await anext(stream, _END), stream))
+        stream = await client.aio.models.generate_content_stream(**self._arguments(question))
+        return AsyncOpened(stream, _aresume(await anext(stream, _END), stream), stream.aclose)
 
 
 _END: Any = object()
@@ -288,6 +313,8 @@ class BedrockTransport:
     provider: Provider = "amazon_bedrock"
     wire = bedrock_wire.FORMAT
     seal = staticmethod(seal_bedrock)
+    has_async = False
+    is_bound = False
 
     def access(self, access: Access) -> Access:
         """A client has one timeout for all of its requests."""
@@ -313,23 +340,23 @@ class BedrockTransport:
             raise ValueError("this boto3 is too old for response_format: it does not know Converse's outputConfig")
         return arguments
 
-    def ask(self, client: Any, question: Question, timeout: float | None) -> Any:  # noqa: ARG002 - it is the client's
+    def ask(self, client: Any, question: Question) -> Any:
         """The whole answer."""
         return client.converse(**self._arguments(client, question))
 
-    async def aask(self, client: Any, question: Question, timeout: float | None) -> Any:
+    async def aask(self, client: Any, question: Question) -> Any:
         """The same, awaited."""
-        return await in_worker(self.ask, client, question, timeout)
+        return await in_worker(self.ask, client, question)
 
-    def open(self, client: Any, question: Question, timeout: float | None) -> Opened:  # noqa: ARG002
+    def open(self, client: Any, question: Question) -> Opened:
         """The answer as a stream."""
         stream = client.converse_stream(**self._arguments(client, question))["stream"]
         return Opened(stream, iter(stream))
 
-    async def aopen(self, client: Any, question: Question, timeout: float | None) -> AsyncOpened:
+    async def aopen(self, client: Any, question: Question) -> AsyncOpened:
         """The same, read by a thread."""
-        stream = await WorkerStream.open(lambda: self.open(client, question, timeout))
-        return AsyncOpened(stream, stream)
+        stream = await WorkerStream.open(lambda: self.open(client, question))
+        return AsyncOpened(stream.stream, stream, stream.close, stream.leave)
 
 
 def _use_key(session: Any, key: str) -> None:

@@ -66,11 +66,11 @@ class WorkerStream:
         return self
 
     async def __anext__(self) -> Any:
-        if self._is_over:
+        if self._is_over or self._left:
             raise StopAsyncIteration
         item = await self._items.get()
         self._room.release()
-        if item is _END:
+        if item is _END or self._left:
             self._is_over = True
             raise StopAsyncIteration
         if isinstance(item, _Raised):
@@ -79,9 +79,10 @@ class WorkerStream:
         return item
 
     def leave(self) -> None:
-        """Has the thread stop as soon as it comes back from what it is at."""
+        """Ends it for whoever reads, and has the thread stop as soon as it comes back from what it is at; from any thread."""
         self._left = True
         self._room.release()
+        self._tell(self._items.put_nowait, _END)
 
     async def close(self) -> None:
         """Stops the thread, and closes the connection."""

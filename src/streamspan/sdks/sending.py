@@ -1,7 +1,7 @@
 """A request on its way: its span is current while it is sent, so that HTTP spans nest under it, and no longer."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import Token
 from dataclasses import dataclass
 from time import time_ns
@@ -19,6 +19,20 @@ from streamspan.sdks.patching import active
 from streamspan.shared import SharedSpan, mark
 
 _OBSERVED = create_key("streamspan-observed")
+
+
+_NOTE = create_key("streamspan-note")
+
+
+@contextmanager
+def noting(note: Callable[[Call], None]) -> Iterator[None]:
+    """Has ``note`` called with each call that begins inside of the block, also in threads and tasks that take its context along."""
+    token = attach(set_value(_NOTE, note))
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # left in another context, as a coroutine that is closed is
+            token.var.reset(token)
 
 
 def is_observed() -> bool:
@@ -85,6 +99,9 @@ def begin(package: str, describe: Callable[..., Request | None], /, *args: Any, 
     opening = request.attributes()
     span = start(telemetry, request, opening, started_ns)
     call = Call(telemetry, request, opening, span, started_ns) if span.is_recording() else None
+    note: Any = get_value(_NOTE)
+    if call is not None and note is not None:
+        note(call)
     return Sending(call, attach(set_value(_OBSERVED, value=True, context=_inside(span, request))))
 
 

@@ -1,0 +1,110 @@
+"""The SDK clients behind a `streamspan.Client`: one for each provider and key, made when it is first needed."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from inspect import isawaitable
+from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
+
+from streamspan.client.routing import PROVIDERS, Provider
+from streamspan.client.transports import Access, Transport
+
+_Key: TypeAlias = tuple[Provider, Access]
+
+
+class Clients:
+    """Makes SDK clients, keeps them, and closes those that it made. Any number of threads and loops may ask."""
+
+    def __init__(
+        self,
+        given: Mapping[str, Any] | None,
+        given_async: Mapping[str, Any] | None,
+        observe: Callable[[Any], Any],
+    ) -> None:
+        self._given = by_provider("clients", given)
+        self._given_async = by_provider("async_clients", given_async)
+        self._observe = observe
+        """Has our instrumentation observe a client, and returns it."""
+        self._lock = threading.Lock()
+        self._made: dict[_Key, Any] = {}
+        # Connections belong to the loop that they were opened in: a program that runs several has a client for each.
+        self._made_in: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, Any]] = WeakKeyDictionary()
+        self._observed: set[int] = set()
+        self._is_closed = False
+
+    def get(self, transport: Transport, access: Access, *, is_async: bool) -> Any:
+        """The client to use.
+
+        Raises:
+            RuntimeError: If all of this is closed.
+            ValueError: If a client was given, and more is said than it can be told.
+        """
+        with self._lock:  # making one takes long, and nobody shall make it twice
+            if self._is_closed:
+                raise RuntimeError("this streamspan.Client is closed")
+            given = (self._given_async if is_async and transport.has_async else self._given).get(transport.provider)
+            if given is not None:
+                return self._use(transport, given, access)
+            made = self._made_in.setdefault(asyncio.get_running_loop(), {}) if is_async and transport.is_bound else self._made
+            key = transport.provider, access
+            if key not in made:
+                made[key] = self._observe(transport.make(access, is_async=is_async))
+            return made[key]
+
+    def _use(self, transport: Transport, given: Any, access: Access) -> Any:
+        if access.key is not None or access.timeout is not None:
+            option = "provider_api_key" if access.key is not None else "timeout"
+            message = f"{option} cannot be used with the client that was given for {transport.provider}, which has its own"
+            raise ValueError(message)
+        if id(given) not in self._observed:
+            self._observed.add(id(given))
+            self._observe(given)
+        return given
+
+    def close(self) -> None:
+        """Closes what can be closed without waiting; asynchronous clients are left to `aclose`, or to the end of their loop."""
+        for client in self._drain():
+            close = getattr(client, "close", None)
+            if close is not None:
+                _finish(close)
+
+    async def aclose(self) -> None:
+        """Closes all of them."""
+        loop = asyncio.get_running_loop()
+        here = list(self._made_in.pop(loop, {}).values())
+        self.close()
+        for client in here:
+            inner = getattr(client, "aio", client)  # Google's client is two
+            close = getattr(inner, "aclose", None) or inner.close
+            with suppress(Exception):
+                result = close()
+                if isawaitable(result):
+                    await result
+
+    def _drain(self) -> Iterator[Any]:
+        with self._lock:
+            self._is_closed = True
+            made = list(self._made.values())
+            self._made.clear()
+            self._made_in.clear()
+        yield from made
+
+
+def _finish(close: Callable[[], Any]) -> None:
+    with suppress(Exception):
+        close()
+
+
+def by_provider(name: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What was given for each provider.
+
+    Raises:
+        ValueError: If there is no such provider.
+    """
+    for provider in given or ():
+        if provider not in PROVIDERS:
+            message = f"{name} names the provider {provider!r}, which is none of {', '.join(PROVIDERS)}"
+            raise ValueError(message)
+    return dict(given or {})
