@@ -320,6 +320,14 @@ class Answer:
         for _, choice in sorted(self.choices.items()):
             yield from (part for part in choice.parts if part.kind in kinds)
 
+    def first_text(self, *kinds: Kind) -> str:
+        """All text of these kinds of the first choice."""
+        return "".join(part.string for part in self.first_parts(*kinds))
+
+    def first_parts(self, *kinds: Kind) -> list[Part]:
+        """The parts of these kinds of the first choice."""
+        return [part for part in self.choices[min(self.choices)].parts if part.kind in kinds] if self.choices else []
+
     def preview(self, limit: int) -> str:
         """The last ``limit`` characters of the visible output of the first choice; of its tool calls if it has no text."""
         if limit <= 0 or not self.choices:
