@@ -113,7 +113,7 @@ def test_every_span_fits(attributes: dict[str, Any], events: list[dict[str, Any]
     short = shortened_span(span, LIMIT)
 
     assert span_size(short) <= LIMIT
-    assert (short.attributes or {}).keys() - {FLAG} == attributes.keys()
+    assert (short.attributes or {}).keys() - {FLAG} == (span.attributes or {}).keys()  # older SDKs take no structured ones
 
 
 @pytest.mark.parametrize("body", ["b" * 90_000, {"message": "b" * 90_000}, [{"role": "user", "parts": ["b" * 90_000]}]])

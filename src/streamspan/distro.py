@@ -46,7 +46,7 @@ class StreamspanDistro(BaseDistro):
     def _configure(self, **kwargs: Any) -> None:  # noqa: ARG002
         for name, value in DEFAULTS.items():
             os.environ.setdefault(name, value)
-        if Settings.load().capture_stream_chunks:
+        if Settings.load().chunks_on_span:
             os.environ.setdefault(OTEL_SPAN_EVENT_COUNT_LIMIT, CHUNK_EVENTS)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""How many bytes spans and log records have on the wire: never too few, and without encoding them, which the exporter does.
+"""How many bytes spans and log records have on the wire: never too few, and without encoding them: that is the exporter's work.
 
 The numbers are what OTLP's protobuf has around the values: tags, lengths, ids and times.
 """

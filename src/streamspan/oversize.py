@@ -5,10 +5,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
-from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.sdk.util import BoundedList
 
 from streamspan import semconv
 from streamspan.encoded_size import attributes_size, event_size, log_record_size, span_size, value_size
@@ -36,7 +34,7 @@ def shortened_span(span: ReadableSpan, limit: int) -> ReadableSpan:
     short, cut = _shortened_attributes(attributes, left)
     if short_events is not events:
         cut += dict.fromkeys(event.name for event in events)
-    return _copy(span, _flagged(short, cut, span.dropped_attributes), short_events)
+    return _ShortenedSpan(span, _flagged(short, cut), short_events)
 
 
 def shortened_log_record(record: ReadableLogRecord, limit: int) -> ReadableLogRecord:
@@ -47,7 +45,7 @@ def shortened_log_record(record: ReadableLogRecord, limit: int) -> ReadableLogRe
     rest = log_record_size(record) - attributes_size(had) - value_size(log.body)
     short, cut = _shortened_attributes(texts, limit - _FLAG - rest - sum(map(len, texts)))
     log.body = short.pop(_BODY)
-    log.attributes = _flagged(short, cut, record.dropped_attributes)
+    log.attributes = _flagged(short, cut)
     return dataclasses.replace(record, log_record=log)
 
 
@@ -91,46 +89,48 @@ def _shortened_events(span: ReadableSpan, room: int) -> Sequence[Event]:
         if room < 0:
             break
         newest.append(short)
-    return _bounded_list(newest[::-1], span.dropped_events + len(events) - len(newest))
+    return newest[::-1]
 
 
 def _shortened_event(event: Event, cap: int) -> Event:
     attributes = event.attributes or {}
     short = {key: _shortened(value, cap) if value_size(value) > cap else value for key, value in attributes.items()}
-    return Event(event.name, _bounded(short, event.dropped_attributes), event.timestamp)
+    return Event(event.name, short, event.timestamp)
 
 
-def _flagged(attributes: dict[str, Any], cut: list[str], dropped: int) -> BoundedAttributes:
+def _flagged(attributes: dict[str, Any], cut: list[str]) -> dict[str, Any]:
     already = cast("Sequence[str]", attributes.get(semconv.CONTENT_TRUNCATED, ()))
-    return _bounded({**attributes, semconv.CONTENT_TRUNCATED: tuple(dict.fromkeys([*already, *cut]))}, dropped)
+    return {**attributes, semconv.CONTENT_TRUNCATED: tuple(dict.fromkeys([*already, *cut]))}
 
 
-def _bounded(attributes: Mapping[str, Any], dropped: int) -> BoundedAttributes:
-    """As the SDK holds attributes, with the count of those that it had to drop."""
-    bounded = BoundedAttributes(attributes=attributes, immutable=False)
-    bounded.dropped = dropped
-    return bounded
+class _ShortenedSpan(ReadableSpan):
+    """A span with other attributes and events, which counts what the SDK had dropped of the first one, and what we had to."""
 
+    def __init__(self, span: ReadableSpan, attributes: Mapping[str, Any], events: Sequence[Event]) -> None:
+        super().__init__(
+            name=span.name,
+            context=span.context,
+            parent=span.parent,
+            resource=span.resource,
+            attributes=attributes,
+            events=events,
+            links=span.links,
+            kind=span.kind,
+            status=span.status,
+            start_time=span.start_time,
+            end_time=span.end_time,
+            instrumentation_scope=span.instrumentation_scope,
+        )
+        self._whole = span
 
-def _bounded_list(items: Sequence[Any], dropped: int) -> Sequence[Any]:
-    bounded = cast("Any", BoundedList)(None)
-    bounded.extend(items)
-    bounded.dropped = dropped
-    return bounded
+    @property
+    def dropped_attributes(self) -> int:
+        return self._whole.dropped_attributes
 
+    @property
+    def dropped_events(self) -> int:
+        return self._whole.dropped_events + len(self._whole.events) - len(self.events)
 
-def _copy(span: ReadableSpan, attributes: BoundedAttributes, events: Sequence[Event]) -> ReadableSpan:
-    return ReadableSpan(
-        name=span.name,
-        context=span.context,
-        parent=span.parent,
-        resource=span.resource,
-        attributes=attributes,
-        events=events if isinstance(events, BoundedList) else _bounded_list(events, span.dropped_events),
-        links=_bounded_list(span.links, span.dropped_links),
-        kind=span.kind,
-        status=span.status,
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
+    @property
+    def dropped_links(self) -> int:
+        return self._whole.dropped_links
