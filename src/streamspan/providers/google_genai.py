@@ -204,7 +204,7 @@ _REQUEST = {
     "model": (semconv.REQUEST_MODEL, str),
     "temperature": (semconv.REQUEST_TEMPERATURE, float),
     "top_p": (semconv.REQUEST_TOP_P, float),
-    "top_k": (semconv.REQUEST_TOP_K, float),
+    "top_k": (semconv.REQUEST_TOP_K, int),
     "max_output_tokens": (semconv.REQUEST_MAX_TOKENS, int),
     "frequency_penalty": (semconv.REQUEST_FREQUENCY_PENALTY, float),
     "presence_penalty": (semconv.REQUEST_PRESENCE_PENALTY, float),
