@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+import settings_page
 import streamspan
 from streamspan import Settings, SettingsError, environment_variables
 from streamspan.settings import PREFIX
@@ -25,8 +26,18 @@ def test_defaults() -> None:
         ({"STREAMSPAN_CAPTURE_CONTENT": "no"}, {}, {"capture_content": False}),
         ({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "false"}, {}, {"capture_content": False}),
         ({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "NO_CONTENT"}, {}, {"capture_content": False}),
-        ({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "EVENT_ONLY"}, {}, {"capture_content": False}),
-        ({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_and_event"}, {}, {"capture_content": True}),
+        ({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "EVENT_ONLY"}, {}, {"capture_content": "event"}),
+        ({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_and_event"}, {}, {"capture_content": "both"}),
+        ({"STREAMSPAN_CAPTURE_CONTENT": "Span"}, {}, {"capture_content": "span"}),
+        ({"STREAMSPAN_CAPTURE_CONTENT": "both"}, {"capture_content": "off"}, {"capture_content": False}),
+        ({"STREAMSPAN_CAPTURE_STREAM_CHUNKS": "log"}, {}, {"capture_stream_chunks": "log"}),
+        ({"STREAMSPAN_CONVENTIONS": "both"}, {}, {"conventions": "both"}),
+        ({"OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT": "true"}, {}, {"details_event": True}),
+        (
+            {"OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT": "true", "STREAMSPAN_DETAILS_EVENT": "off"},
+            {},
+            {"details_event": False},
+        ),
         (
             {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "false", "STREAMSPAN_CAPTURE_CONTENT": "true"},
             {},
@@ -46,10 +57,7 @@ def test_strength(environ: dict[str, str], overrides: dict[str, Any], expected: 
         ({"capture_stream_chunk": True}, "there is no setting 'capture_stream_chunk'; did you mean 'capture_stream_chunks'?"),
         (
             {"colour": "red"},
-            (
-                "there is no setting 'colour'; there are: capture_content, capture_stream_chunks, flush_on_sigterm, idle_timeout, "
-                "pending_span, progress_interval, stream_preview_chars"
-            ),
+            (f"there is no setting 'colour'; there are: {', '.join(sorted(Settings.__dataclass_fields__))}"),
         ),
         ({"stream_preview_chars": -1}, "stream_preview_chars must be 0 (no preview) or more, not -1"),
         ({"stream_preview_chars": "many"}, "stream_preview_chars must be a whole number, not 'many'"),
@@ -57,7 +65,9 @@ def test_strength(environ: dict[str, str], overrides: dict[str, Any], expected: 
         ({"progress_interval": -0.5}, "progress_interval must be 0 (no events) or more, not -0.5"),
         ({"idle_timeout": float("inf")}, "idle_timeout must be 0 (no timeout) or more, not inf"),
         ({"idle_timeout": "soon"}, "idle_timeout must be a number, not 'soon'"),
-        ({"capture_content": "yes"}, "capture_content must be true or false, not 'yes'"),
+        ({"pending_span": "yes"}, "pending_span must be true or false, not 'yes'"),
+        ({"capture_content": "yes"}, "capture_content must be one of true, false, off, span, event, both, not 'yes'"),
+        ({"conventions": 1.41}, "conventions must be one of 1.41, 1.42-dev, both, not 1.41"),
     ],
 )
 def test_wrong_keyword_is_one_clear_message(overrides: dict[str, Any], message: str) -> None:
@@ -92,7 +102,10 @@ def test_wrong_keyword_is_one_clear_message(overrides: dict[str, Any], message: 
         ),
         (
             {"STREAMSPAN_CAPTURE_STREAM_CHUNKS": "maybe"},
-            "streamspan: environment: STREAMSPAN_CAPTURE_STREAM_CHUNKS: 'maybe' is neither true nor false; using False",
+            (
+                "streamspan: environment: STREAMSPAN_CAPTURE_STREAM_CHUNKS: "
+                "'maybe' is not one of true, false, span, log, both; using False"
+            ),
         ),
         (
             {"STREAMSPAN_CAPTURE_CHUNKS": "true"},
@@ -112,6 +125,34 @@ def test_unknown_capture_word_captures_nothing(caplog: pytest.LogCaptureFixture)
 
     assert Settings.load(environ=environ) == Settings(capture_content=False)
     assert len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("capture_content", "on_span", "in_logs", "details"),
+    [
+        (True, True, True, False),
+        ("span", True, False, False),
+        ("event", False, True, True),
+        ("both", True, True, True),
+        (False, False, False, False),
+        ("off", False, False, False),
+    ],
+)
+def test_where_content_goes(capture_content: Any, *, on_span: bool, in_logs: bool, details: bool) -> None:
+    """One word says which signals may hold content; the event with the details comes by itself only where it may hold it."""
+    settings = Settings(capture_content=capture_content)
+
+    assert (settings.content_on_span, settings.content_in_logs, settings.sends_details) == (on_span, in_logs, details)
+    assert Settings(capture_content=capture_content, details_event=True).sends_details
+
+
+def test_page_is_up_to_date(request: pytest.FixtureRequest) -> None:
+    """docs/settings.md says what the docstrings of the settings say."""
+    if request.config.getoption("--write-settings"):
+        settings_page.PAGE.write_text(settings_page.page())
+    assert settings_page.PAGE.read_text() == settings_page.page(), (
+        "write it again: pytest tests/test_settings.py --write-settings"
+    )
 
 
 def test_every_setting_has_its_variable() -> None:

@@ -149,7 +149,7 @@ class Call:
         self.chunk_events: ChunkEvents | None = None
         self._into: Sink = self.answer
         self._read = request.wire.read
-        if request.streamed and telemetry.settings.capture_stream_chunks:
+        if request.streamed and telemetry.settings.chunks_on_span:
             self.chunk_events = ChunkEvents(request.wire.read, self.answer)
             self._read = self.chunk_events.read
         self.progress = Progress()
@@ -167,7 +167,7 @@ class Call:
         self._longest_gap = 0.0
         self._prompt: Prompt | None = None
         self._prompt_tokens: int | None = None
-        if telemetry.settings.capture_content:
+        if telemetry.settings.content_on_span:
             # Now, not at the end: the application may change its list of messages while the answer comes.
             self._prompt = request.wire.prompt(request.body)
             started.set_attributes(span.prompt_attributes(self._prompt))
@@ -294,7 +294,7 @@ class Call:
             output_tokens=tokens,
             is_estimated=is_charged,
             cost=None if tokens is None else self._cost_so_far(tokens),
-            preview=tail if settings.capture_content and settings.stream_preview_chars else "",
+            preview=tail if settings.content_in_logs and settings.stream_preview_chars else "",
         )
 
     def _cost_so_far(self, output_tokens: int) -> float | None:
@@ -358,13 +358,13 @@ class Call:
             code, message = outcome.error_type(error), outcome.error_message(error)
         self._span.set_attribute(semconv.ERROR_TYPE, code)
         # The provider's message may quote the prompt.
-        description = outcome.scrub(message) if self._telemetry.settings.capture_content else code
+        description = outcome.scrub(message) if self._telemetry.settings.content_on_span else code
         self._span.set_status(Status(StatusCode.ERROR, description))
 
     def _result(self) -> Attributes:
         answer, settings = self.answer, self._telemetry.settings
         attributes = span.response_attributes(answer, self._request.choices)
-        if settings.capture_content:
+        if settings.content_on_span:
             preview_chars = span.text_limit(self._span, settings.stream_preview_chars)
             attributes |= span.content_attributes(answer, self._request.choices, preview_chars)
         return attributes | self._charges()
@@ -431,7 +431,7 @@ class Call:
             }
             self._span.add_event(semconv.PROGRESS_EVENT, attributes, self._wall(mark.at))
         if self.chunk_events is not None:
-            content = self._telemetry.settings.capture_content
+            content = self._telemetry.settings.content_on_span
             for chunk in self.chunk_events.merged(limit - len(marks)):
                 attributes = chunk.attributes(self._started, content=content)
                 self._span.add_event(semconv.CHUNK_EVENT, attributes, self._wall(chunk.at))

@@ -1,13 +1,22 @@
 """The environment variables of streamspan; each also becomes an option of ``opentelemetry-instrument``."""
 
 STREAMSPAN_CAPTURE_CONTENT = "STREAMSPAN_CAPTURE_CONTENT"
-"""``true`` (default) or ``false``: whether prompts and outputs are written to the span."""
+"""``true`` (default), ``span``, ``event``, ``both`` or ``false``: where prompts and outputs are written."""
 
 STREAMSPAN_CAPTURE_STREAM_CHUNKS = "STREAMSPAN_CAPTURE_STREAM_CHUNKS"
-"""``true`` or ``false`` (default): whether each chunk becomes a span event."""
+"""``false`` (default), ``span``, ``log`` or ``both``: whether each chunk becomes an event, and where."""
 
 STREAMSPAN_STREAM_PREVIEW_CHARS = "STREAMSPAN_STREAM_PREVIEW_CHARS"
 """How many of the last characters of the output the preview holds (default 4096)."""
+
+STREAMSPAN_CONVENTIONS = "STREAMSPAN_CONVENTIONS"
+"""``1.41`` (default), ``1.42-dev`` or ``both``: which GenAI conventions the names follow."""
+
+STREAMSPAN_STRUCTURED_MESSAGES = "STREAMSPAN_STRUCTURED_MESSAGES"
+"""``true`` or ``false`` (default): whether messages are structured values on the span, and not JSON strings."""
+
+STREAMSPAN_DETAILS_EVENT = "STREAMSPAN_DETAILS_EVENT"
+"""``auto`` (default), ``true`` or ``false``: whether each call sends a log event with its details when it ends."""
 
 STREAMSPAN_PROGRESS_INTERVAL = "STREAMSPAN_PROGRESS_INTERVAL"
 """Seconds between two log events of a running stream (default 0.5; 0 sends none)."""

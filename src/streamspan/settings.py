@@ -1,28 +1,33 @@
-"""Every knob of streamspan, with its default and what it does."""
+"""Every setting of streamspan, with its default and what it does."""
 
 import dataclasses
 import difflib
-import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from streamspan.errors import RAISE_ERRORS, SettingsError, logger, once
+from streamspan.knobs import Choice, Knob, Number, OutOfRangeError, Switch, knob
 
 PREFIX = "STREAMSPAN_"
 CAPTURE_MESSAGE_CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 """The environment variable that OpenTelemetry's GenAI instrumentations share; ours obeys it too."""
+EMIT_EVENT = "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT"
+"""The same for the event with a call's details."""
 
 _CAPTURE_WORDS = {
     "true": True,
-    "span_only": True,
-    "span_and_event": True,
+    "span_only": "span",
+    "event_only": "event",
+    "span_and_event": "both",
     "false": False,
     "no_content": False,
-    "event_only": False,  # streamspan writes no content to events yet, so nothing may be captured
 }
-_TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
+_CAPTURE = Choice({"true": True, "false": False, "off": False, "span": "span", "event": "event", "both": "both"})
+_CHUNKS = Choice({"true": "span", "false": False, "span": "span", "log": "log", "both": "both"})
+_CONVENTIONS = Choice({word: word for word in ("1.41", "1.42-dev", "both")})
+_DETAILS = Choice({"auto": "auto", "true": True, "false": False})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,36 +37,71 @@ class Settings:
     A keyword is stronger than an environment variable, which is stronger than the default.
     """
 
-    capture_content: bool = True
-    """Whether prompts, outputs and the preview are written to the span. ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``
-    (``true``, ``false``, ``SPAN_ONLY``, ``NO_CONTENT``, ...) sets it too; ``STREAMSPAN_CAPTURE_CONTENT`` is stronger."""
+    capture_content: bool | Literal["off", "span", "event", "both"] = knob(_CAPTURE, default=True)
+    """Where prompts and outputs are written: ``True``, on the span and, of a running stream, in its progress events; ``"span"``,
+    on the span only; ``"event"``, in log events only; ``"both"``; ``False`` or ``"off"``, nowhere.
+    ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` (``true``, ``false``, ``SPAN_ONLY``, ``EVENT_ONLY``,
+    ``SPAN_AND_EVENT``, ``NO_CONTENT``) sets it too; ``STREAMSPAN_CAPTURE_CONTENT`` is stronger."""
 
-    capture_stream_chunks: bool = False
-    """Whether each chunk becomes a span event ``streamspan.chunk`` with its text and its time."""
+    capture_stream_chunks: bool | Literal["span", "log", "both"] = knob(_CHUNKS, default=False)
+    """Whether each chunk becomes an event ``streamspan.chunk`` with its text and its time: of the span (``True`` or ``"span"``),
+    as a log event while the stream runs (``"log"``), or ``"both"``."""
 
-    stream_preview_chars: int = 4096
+    stream_preview_chars: int = knob(Number("no preview", whole=True), default=4096)
     """How many of the last characters of the visible output ``streamspan.preview`` holds; 0 writes none."""
 
-    progress_interval: float = 0.5
+    conventions: Literal["1.41", "1.42-dev", "both"] = knob(_CONVENTIONS, default="1.41")
+    """Which GenAI conventions the names of attributes and metrics follow: those that backends read today, the next ones, or both."""
+
+    structured_messages: bool = knob(Switch(), default=False)
+    """Whether messages are structured values on the span, as the conventions wish; else JSON strings, as most backends read."""
+
+    details_event: bool | Literal["auto"] = knob(_DETAILS, default="auto")
+    """Whether each call sends a log event ``gen_ai.client.inference.operation.details`` when it ends; ``"auto"``: where
+    ``capture_content`` is ``"event"`` or ``"both"``. ``OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT`` sets it too."""
+
+    progress_interval: float = knob(Number("no events"), default=0.5)
     """Seconds between two log events ``streamspan.progress`` of a stream that runs; 0 sends none."""
 
-    idle_timeout: float = 0.0
+    idle_timeout: float = knob(Number("no timeout"), default=0.0)
     """Seconds without a chunk after which a stream counts as forgotten, and its span is ended as ``abandoned``; 0 never. The
     stream itself is not touched."""
 
-    pending_span: bool = False
+    pending_span: bool = knob(Switch(), default=False)
     """Whether each call sends a short child span ``streamspan.pending`` when it starts: for backends that take traces only."""
 
-    flush_on_sigterm: bool = True
+    flush_on_sigterm: bool = knob(Switch(), default=True)
     """Whether running calls are ended and sent before SIGTERM ends the process. Left alone where the program handles SIGTERM."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            _check(field.name, getattr(self, field.name), _kind(field))
-        for name, meaning in _ZERO_MEANS.items():
-            if not 0 <= (value := getattr(self, name)) < math.inf:
-                msg = f"{name} must be 0 ({meaning}) or more, not {value}"
-                raise SettingsError(msg)
+            object.__setattr__(self, field.name, _take(field, getattr(self, field.name)))
+
+    @property
+    def content_on_span(self) -> bool:
+        """Whether prompts and outputs may be written on the span."""
+        return self.capture_content in {True, "span", "both"}
+
+    @property
+    def content_in_logs(self) -> bool:
+        """Whether prompts and outputs may be written in log events."""
+        return self.capture_content in {True, "event", "both"}
+
+    @property
+    def sends_details(self) -> bool:
+        """Whether a log event tells all about a call that has ended."""
+        wished = self.details_event
+        return self.capture_content in {"event", "both"} if wished == "auto" else wished
+
+    @property
+    def chunks_on_span(self) -> bool:
+        """Whether chunks become events of the span."""
+        return self.capture_stream_chunks in {"span", "both"}
+
+    @property
+    def chunks_in_logs(self) -> bool:
+        """Whether chunks become log events."""
+        return self.capture_stream_chunks in {"log", "both"}
 
     @classmethod
     def load(cls, overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -81,23 +121,19 @@ class Settings:
         return cls(**{**_from_environment(environ), **overrides})
 
 
-_ZERO_MEANS = {"stream_preview_chars": "no preview", "progress_interval": "no events", "idle_timeout": "no timeout"}
-# A bool is an int, so it comes first.
-_KINDS: dict[type[bool | int | float], str] = {bool: "true or false", int: "a whole number", float: "a number"}
-
-
-def _kind(field: "dataclasses.Field[Any]") -> type[bool | int | float]:
-    return next(kind for kind in _KINDS if isinstance(field.default, kind))
-
-
 def _names() -> set[str]:
     return {field.name for field in dataclasses.fields(Settings)}
 
 
-def _check(name: str, value: object, kind: type) -> None:
-    if type(value) is not kind and not (kind is float and type(value) is int):
-        msg = f"{name} must be {_KINDS[kind]}, not {value!r}"
-        raise SettingsError(msg)
+def _take(field: "dataclasses.Field[Any]", value: object) -> Any:
+    kind: Knob = field.metadata["knob"]
+    try:
+        return kind.take(value)
+    except OutOfRangeError as error:
+        msg = f"{field.name} {error}"
+    except ValueError:
+        msg = f"{field.name} must be {kind.says}, not {value!r}"
+    raise SettingsError(msg)
 
 
 def _unknown(name: str, known: set[str]) -> str:
@@ -109,8 +145,10 @@ def _unknown(name: str, known: set[str]) -> str:
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    _read_capture_word(environ, values)
     variables = {PREFIX + field.name.upper(): field for field in dataclasses.fields(Settings)}
+    _read_capture_word(environ, values)
+    if EMIT_EVENT in environ:
+        _read(environ[EMIT_EVENT], EMIT_EVENT, variables[PREFIX + "DETAILS_EVENT"], values)
     for variable in sorted(name for name in environ if name.startswith(PREFIX) and name not in _FOREIGN):
         if (field := variables.get(variable)) is None:
             _warn(_unknown(variable, set(variables)))
@@ -132,26 +170,18 @@ def _read_capture_word(environ: Mapping[str, str], values: dict[str, Any]) -> No
 
 
 def _read(text: str, variable: str, field: "dataclasses.Field[Any]", values: dict[str, Any]) -> None:
-    kind = _kind(field)
-    parse: Callable[[str], Any] = _parse_bool if kind is bool else kind
+    kind: Knob = field.metadata["knob"]
     try:
-        value: Any = parse(text.strip())
-        Settings(**{field.name: value})
-    except ValueError as error:
-        reason = error if isinstance(error, SettingsError) else f"{text!r} is not {_KINDS[kind]}"
-        _warn(f"{variable}: {reason}; using {values.get(field.name, field.default)!r}")
-    else:
-        values[field.name] = value
+        value = kind.parse(text.strip())
+    except ValueError:
+        _warn(f"{variable}: {text!r} is not {kind.says}; using {values.get(field.name, field.default)!r}")
+        return
+    try:
+        values[field.name] = _take(field, value)
+    except SettingsError as error:
+        _warn(f"{variable}: {error}; using {values.get(field.name, field.default)!r}")
 
 
 def _warn(message: str) -> None:
     if once("environment", message):  # each instrumentor reads the environment
         logger.warning("streamspan: environment: %s", message)
-
-
-def _parse_bool(text: str) -> bool:
-    word = text.lower()
-    if word not in _TRUE | _FALSE:
-        msg = f"{text!r} is neither true nor false"
-        raise SettingsError(msg)
-    return word in _TRUE

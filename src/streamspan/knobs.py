@@ -1,0 +1,127 @@
+"""What values a setting takes: how a keyword is checked, and how the text of an environment variable is read."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+_TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
+
+
+class Knob(Protocol):
+    """One kind of setting."""
+
+    @property
+    def says(self) -> str:
+        """What a value must be, to complete "... must be"."""
+        ...
+
+    def take(self, value: object) -> Any:
+        """The value of a keyword in its normal form.
+
+        Raises:
+            ValueError: If it is no value of this kind.
+        """
+
+    def parse(self, text: str) -> object:
+        """What an environment variable says.
+
+        Raises:
+            ValueError: If it says nothing of this kind.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """On or off."""
+
+    says: str = "true or false"
+
+    def take(self, value: object) -> bool:  # noqa: D102 - see Knob
+        if not isinstance(value, bool):
+            raise ValueError
+        return value
+
+    def parse(self, text: str) -> object:  # noqa: D102
+        return _parse_bool(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number from 0 on."""
+
+    zero: str
+    """What 0 means."""
+    whole: bool = False
+
+    @property
+    def says(self) -> str:  # noqa: D102
+        return "a whole number" if self.whole else "a number"
+
+    def take(self, value: object) -> int | float:  # noqa: D102
+        kinds = (int,) if self.whole else (int, float)
+        if type(value) not in kinds or not isinstance(value, int | float):
+            raise ValueError
+        if not 0 <= value < math.inf:
+            msg = f"must be 0 ({self.zero}) or more, not {value}"
+            raise OutOfRangeError(msg)
+        return value
+
+    def parse(self, text: str) -> object:  # noqa: D102
+        return int(text) if self.whole else float(text)
+
+
+class OutOfRangeError(ValueError):
+    """The right kind of value, but one that cannot be; the message completes the setting's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several words, of which some may stand for another value."""
+
+    words: Mapping[str, Any]
+    """What may be written -> what it means."""
+
+    @property
+    def says(self) -> str:  # noqa: D102
+        return f"one of {', '.join(self.words)}"
+
+    def take(self, value: object) -> Any:  # noqa: D102
+        word = str(value).lower() if isinstance(value, bool) else value
+        if not isinstance(word, str) or word not in self.words:
+            raise ValueError
+        return self.words[word]
+
+    def parse(self, text: str) -> object:  # noqa: D102
+        word = text.lower()
+        return word if word in self.words else _parse_bool(word)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Several names; in the environment, commas stand between them."""
+
+    says: str = "a list of names"
+
+    def take(self, value: object) -> tuple[str, ...]:  # noqa: D102
+        if isinstance(value, str) or not hasattr(value, "__iter__"):
+            raise ValueError
+        names: tuple[Any, ...] = tuple(value)  # pyright: ignore[reportArgumentType,reportUnknownVariableType,reportUnknownArgumentType]
+        if not all(isinstance(name, str) and name for name in names):
+            raise ValueError
+        return names
+
+    def parse(self, text: str) -> object:  # noqa: D102
+        return [name for part in text.split(",") if (name := part.strip())]
+
+
+def knob(kind: Knob, default: Any) -> Any:
+    """A setting of that kind, as a field of a dataclass."""
+    return field(default=default, metadata={"knob": kind})
+
+
+def _parse_bool(text: str) -> bool:
+    word = text.lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError
+    return word in _TRUE
