@@ -25,6 +25,7 @@ SOURCES: Final = {
     "gen_ai.": "GenAI",
     "gen_ai.request.reasoning.level": "GenAI, after 1.41",
     "gen_ai.request.previous_response.id": "GenAI, after 1.41",
+    "gen_ai.usage.cache_write.input_tokens": "GenAI, after 1.41",
     "gen_ai.usage.cost": "ours, as backends read it",
     "openai.": "GenAI, OpenAI's part",
     "aws.bedrock.": "GenAI, Amazon's part",
@@ -121,7 +122,8 @@ def _head() -> Iterator[str]:
     yield "answer has an attribute that is not here, or one of another type."
     yield ""
     yield "The *source* of a name is who defined it: *GenAI* are the OpenTelemetry conventions for generative AI, *general* those for"
-    yield "everything, *ours* is what no convention names. `json` is a string that holds JSON in the shape of the GenAI conventions."
+    yield "everything, *ours* is what no convention names. `json` is a string that holds JSON in the shape of the GenAI conventions; in log"
+    yield "events, and on spans with `structured_messages`, it is the structure itself."
     yield ""
     for name in NAMES:
         if name.type == "schema url":

@@ -14,6 +14,8 @@ from typing import Final
 
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.41.0"
 """schema url: Of our tracer and our logger: the version of the conventions that the names are of."""
+NEWER_SCHEMA_URL: Final = "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
+"""schema url: The same of the conventions after that, which are not released yet (`conventions`)."""
 
 # --- who is asked, and how -------------------------------------------------------------------------------------------
 OPERATION_NAME: Final = "gen_ai.operation.name"
@@ -139,6 +141,8 @@ USAGE_CACHE_READ_INPUT_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
 """int: Those of the input that came from a cache."""
 USAGE_CACHE_CREATION_INPUT_TOKENS: Final = "gen_ai.usage.cache_creation.input_tokens"
 """int: Those of the input that went into a cache."""
+USAGE_CACHE_WRITE_INPUT_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
+"""int: The same, as the newer conventions call it."""
 USAGE_REASONING_OUTPUT_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
 """int: Those of the output that are reasoning."""
 USAGE_ESTIMATED: Final = "streamspan.usage.estimated"
@@ -194,6 +198,18 @@ STALLED_MS: Final = "streamspan.stalled_ms"
 """int, ms: The time since the last chunk, of a stream that waits or stalls."""
 CHARACTERS: Final = "streamspan.characters"
 """int: The characters of output so far."""
+
+# --- log events when a call has ended ---------------------------------------------------------------------------------
+DETAILS_EVENT: Final = "gen_ai.client.inference.operation.details"
+"""log event: The whole of a call at its end, with the attributes of its span; the messages are structured (`details_event`)."""
+EXCEPTION_EVENT: Final = "gen_ai.client.operation.exception"
+"""log event: The exception that ended a call."""
+EXCEPTION_TYPE: Final = "exception.type"
+"""string: Its class."""
+EXCEPTION_MESSAGE: Final = "exception.message"
+"""string: What it says."""
+EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
+"""string: Where it came from."""
 
 PENDING_SPAN: Final = "streamspan.pending"
 """span: A child that is sent when a stream starts, for backends that take spans only (`pending_span`)."""
