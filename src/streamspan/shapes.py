@@ -130,7 +130,8 @@ def size(given: Any) -> int | None:
 
 
 def _decoded(base64: str) -> int:
-    return (len(base64.rstrip("=\r\n")) - base64.count("\n") - base64.count("\r")) * 3 // 4 if base64 else 0
+    digits = base64.rstrip("=\r\n")
+    return (len(digits) - digits.count("\n") - digits.count("\r")) * 3 // 4
 
 
 # --- binaries among other things -------------------------------------------------------------------------------------
@@ -156,9 +157,20 @@ def without_binaries(value: Any) -> Any:
 
 
 def _text_or_reference(value: str) -> Any:
+    if _DATA_URL.fullmatch(value) or _is_base64(value):
+        return media(value)
     if ";base64," in value:
-        return media(value) if _DATA_URL.fullmatch(value) else _DATA_URL.sub(_left_out, value)
-    return media(value) if len(value) >= _LEAST and _BASE64(value) and _MIXED(value) else value
+        value = _DATA_URL.sub(_left_out, value)
+    return '"'.join(map(_without_base64, value.split('"'))) if len(value) >= _LEAST and '"' in value else value  # JSON within
+
+
+def _is_base64(value: str) -> bool:
+    return len(value) >= _LEAST and bool(_BASE64(value) and _MIXED(value))
+
+
+def _without_base64(quoted: str) -> str:
+    plain = quoted.rstrip("\\")  # before a quotation mark that is escaped
+    return f"[{_decoded(plain)} bytes left out]{quoted[len(plain) :]}" if _is_base64(plain) else quoted
 
 
 def _object_or_reference(value: dict[str, Any]) -> Any:
