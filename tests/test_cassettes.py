@@ -491,7 +491,7 @@ def call(part: dict[str, Any]) -> dict[str, Any]:
     """A call to a tool, be it the application's or the provider's."""
     details = part.get("server_tool_call", {})
     arguments = part.get("arguments", {key: value for key, value in details.items() if key not in {"type", "server_name"}})
-    return {"name": part["name"], "id": part["id"], "arguments": arguments}
+    return {"name": part["name"], "id": part.get("id"), "arguments": arguments}
 
 
 def tell(parts: list[dict[str, Any]]) -> dict[str, Any]:

@@ -536,18 +536,16 @@ PARTS: list[dict[str, Any]] = [
     {"type": "text", "content": "a"},
     {
         "type": "server_tool_call",
-        "id": None,
         "name": "code_execution",
         "server_tool_call": {"type": "code_execution", "language": "PYTHON", "code": "1+1"},
     },
     {
         "type": "server_tool_call_response",
-        "id": None,
         "server_tool_call_response": {"type": "code_execution", "outcome": "OUTCOME_OK", "output": "2"},
     },
     {"type": "blob_reference", "modality": "image", "mime_type": "image/png", "size": 3},
-    {"type": "tool_call", "id": None, "name": "f", "arguments": {"camelCase": 1}},
-    {"type": "tool_call", "id": None, "name": "f", "arguments": {}},
+    {"type": "tool_call", "name": "f", "arguments": {"camelCase": 1}},
+    {"type": "tool_call", "name": "f", "arguments": {}},
 ]
 
 

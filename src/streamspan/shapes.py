@@ -58,22 +58,28 @@ def _string(content: Any) -> str:
 def tool_call(call_id: Any, name: Any, arguments: Any) -> Part:
     """A call that the application is to make; ``arguments`` as the JSON text that the model wrote, or as what it holds."""
     given = parse_arguments(arguments) if isinstance(arguments, str) else arguments
-    return {"type": "tool_call", "id": call_id, "name": _string(name), "arguments": without_binaries(given)}
+    return {"type": "tool_call", **_identified(call_id), "name": _string(name), "arguments": without_binaries(given)}
 
 
 def tool_call_response(call_id: Any, response: Any) -> Part:
     """What the application answers to it."""
-    return {"type": "tool_call_response", "id": call_id, "response": without_binaries(response)}
+    return {"type": "tool_call_response", **_identified(call_id), "response": without_binaries(response)}
 
 
 def server_tool_call(call_id: Any, name: Any, details: Mapping[str, Any]) -> Part:
     """A call that the provider makes itself; the ``details`` have the ``type`` of the tool."""
-    return {"type": "server_tool_call", "id": call_id, "name": _string(name), "server_tool_call": without_binaries({**details})}
+    said = without_binaries({**details})
+    return {"type": "server_tool_call", **_identified(call_id), "name": _string(name), "server_tool_call": said}
 
 
 def server_tool_call_response(call_id: Any, details: Mapping[str, Any]) -> Part:
     """What came of it; the ``details`` have the ``type``, too."""
-    return {"type": "server_tool_call_response", "id": call_id, "server_tool_call_response": without_binaries({**details})}
+    said = without_binaries({**details})
+    return {"type": "server_tool_call_response", **_identified(call_id), "server_tool_call_response": said}
+
+
+def _identified(call_id: Any) -> Part:
+    return {} if call_id is None else {"id": str(call_id)}
 
 
 def parse_arguments(arguments: str) -> Any:

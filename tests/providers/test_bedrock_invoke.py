@@ -233,12 +233,12 @@ def test_tools_of_command_r() -> None:
         }
     }
     prompt = choose(params).prompt(params)
-    asked = {"type": "tool_call", "id": None, "name": "get_weather", "arguments": {"city": "Lima"}}
+    asked = {"type": "tool_call", "name": "get_weather", "arguments": {"city": "Lima"}}
 
     assert json.loads(dump_json(answer.messages(1)))[0]["parts"] == [asked]
     assert prompt.messages == [
         {"role": "assistant", "parts": [asked]},
-        {"role": "tool", "parts": [{"type": "tool_call_response", "id": None, "response": [{"sky": "grey"}]}]},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "response": [{"sky": "grey"}]}]},
     ]
     assert prompt.tools == [{"type": "function", "name": "get_weather", "description": "Weather", "parameters": CITY}]
 
