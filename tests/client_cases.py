@@ -59,35 +59,24 @@ class Case:
 
     def wire(self, texts: Iterable[str] = TEXTS, *, tools: tuple[Tool, ...] = (), **options: Any) -> list[bytes]:
         """The events of a streamed answer that uses 12 tokens and 5."""
-        if tools:
-            options |= (
-                {"tool_calls": tools}
-                if self.provider == "openai"
-                else {"tool": tools[0]}
-                if self.provider == "anthropic"
-                else {"tools": tools}
-            )
-            options |= {_REASON[self.provider]: self.calls_word}
         if self.provider == "openai":
             options.setdefault("usage", openai_usage())
-        return self.surface.wire(texts, **options)
+        return self.surface.wire(texts, **options, **self._calls(tools))
 
     def whole(self, text: str = TEXT, *, tools: tuple[Tool, ...] = ()) -> Reply:
         """A whole answer."""
-        options: dict[str, Any] = {}
-        if tools:
-            options |= (
-                {"tool_calls": tools}
-                if self.provider == "openai"
-                else {"tool": tools[0]}
-                if self.provider == "anthropic"
-                else {"tools": tools}
-            )
-            options |= {_REASON[self.provider]: self.calls_word}
-        return self.surface.wholly(self.surface.whole(text, **options))
+        return self.surface.wholly(self.surface.whole(text, **self._calls(tools)))
 
-    async def run(self, client: Client, **options: Any) -> Any:
-        """A call in this way."""
+    def _calls(self, tools: tuple[Tool, ...]) -> dict[str, Any]:
+        """How the answers of this provider are told of tool calls."""
+        if not tools:
+            return {}
+        named: dict[str, dict[str, Any]] = {"openai": {"tool_calls": tools}, "anthropic": {"tool": tools[0]}}
+        reason = "finish" if self.provider in {"openai", "google"} else "stop_reason"
+        return {**named.get(self.provider, {"tools": tools}), reason: self.calls_word}
+
+    async def run(self, client: Any, **options: Any) -> Any:
+        """A call in this way, of a `Client` or a `Session`."""
         arguments: dict[str, Any] = {"model": self.model, "messages": MESSAGES, **options}
         return await client.arun_local(**arguments) if self.is_async else client.run_local(**arguments)
 
@@ -115,9 +104,6 @@ class Case:
     async def result(self, stream: Any) -> Any:
         """The stream's result."""
         return await stream.result if self.is_async else stream.result.result(timeout=10)
-
-
-_REASON = {"openai": "finish", "anthropic": "stop_reason", "google": "finish", "amazon_bedrock": "stop_reason"}
 
 
 def google_client(server: Loopback, *, is_async: bool) -> Any:

@@ -141,9 +141,8 @@ class Client:
             second = session.run_local(model="gpt-4o", messages=[*messages, first.message, question])
             ```
         """
-        identity = session_id or str(uuid4())
-        parent = sessions.begin(self._tracer, parent_context(trace_id, parent_span_id), identity)
-        return Session(self, parent, identity, user_id, tags)
+        parent = sessions.begin(self._tracer, parent_context(trace_id, parent_span_id))
+        return Session(self, parent, session_id or str(uuid4()), user_id, tags)
 
     def _prepare(self, options: Options) -> tuple[Asked, Transport]:
         said: dict[str, Any] = {**options}

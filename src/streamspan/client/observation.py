@@ -58,21 +58,33 @@ class Observation:
         """How it ended; ``None`` while it runs."""
         return self._call.outcome if self._call else None
 
+    # Each of these ends the call, and breaks off the connection in whichever thread or task it is being read; but never that of
+    # a call that is over, as it may serve another by now.
+
     def abort(self) -> None:
-        """Breaks off the connection, in whichever thread or task it is being read."""
-        if self._handle is not None:
+        """The caller wants no more of it."""
+        if self._is_running and self._handle is not None:
             self._handle.abort()
 
     def stopped(self, error: BaseException) -> None:
-        """Reading its stream raised ``error``; it may know that already."""
-        if self._call is not None:
+        """Reading its stream raised ``error``; unless a thread reads for the caller, it knows that already."""
+        if self._call is not None and self._is_running:
             self._call.stopped(error)
+            self._break_off()
 
     def abandon(self) -> None:
-        """Ends the call, as nobody has its stream any more, and breaks off the connection."""
-        if self._call is not None:
+        """Nobody has its stream any more."""
+        if self._call is not None and self._is_running:
             self._call.abandon(perf_counter())
-            self.abort()
+            self._break_off()
+
+    @property
+    def _is_running(self) -> bool:
+        return self._call is not None and self._call.outcome is None
+
+    def _break_off(self) -> None:
+        if self._handle is not None:
+            self._handle.abort()
 
     def when_over(self, tell: Callable[[str], None]) -> None:
         """Calls ``tell`` with the outcome once the call has ended, whoever ended it."""

@@ -99,7 +99,7 @@ class Run:
     def stopped(self, error: BaseException) -> None:
         """Reading raised ``error``, which goes on to the caller: a failure is the result, somebody's wish to stop is none."""
         kind = outcome.classify(error)
-        self.observation.stopped(error)  # where a thread reads, it knows of no cancelling
+        self.observation.stopped(error)
         self.resolve(kind, error if kind == FAILED else None)
 
     # --- what it amounts to ---

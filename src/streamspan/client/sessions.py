@@ -71,7 +71,7 @@ class Session:
         return {**self._defaults, **options}
 
 
-def begin(tracer: Tracer, above: Context | None, session_id: str) -> SpanContext:
+def begin(tracer: Tracer, above: Context | None) -> SpanContext:
     """The span that the calls of a session are children of: the one above, or one of its own where there is none.
 
     One of its own is over at once: while it lasted, which may be for ever, it would be missing from the trace.
@@ -79,6 +79,6 @@ def begin(tracer: Tracer, above: Context | None, session_id: str) -> SpanContext
     parent = get_current_span(above).get_span_context()
     if parent.is_valid:
         return parent
-    span = tracer.start_span(semconv.SESSION_SPAN, attributes={semconv.SESSION_ID: session_id})
+    span = tracer.start_span(semconv.SESSION_SPAN)
     span.end()
     return span.get_span_context()

@@ -1,6 +1,6 @@
 """A request on its way: its span is current while it is sent, so that HTTP spans nest under it, and no longer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from contextvars import Token
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ _NOTE = create_key("streamspan-note")
 
 
 @contextmanager
-def noting(note: Callable[[Call], None]) -> Iterator[None]:
-    """Has ``note`` called with each call that begins inside of the block, also in threads and tasks that take its context along."""
+def noting(note: Callable[[Call], None]) -> Generator[None]:
+    """Has ``note`` called with each call that begins inside of the block, also in threads and tasks that have its context."""
     token = attach(set_value(_NOTE, note))
     try:
         yield
