@@ -11,6 +11,7 @@ from streamspan.instrumentor import (
 )
 from streamspan.settings import Settings
 from streamspan.version import __version__
+from streamspan.who import attributes
 
 __all__ = [
     "AnthropicInstrumentor",
@@ -20,6 +21,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "__version__",
+    "attributes",
     "instrument",
     "uninstrument",
 ]

@@ -12,7 +12,7 @@ from opentelemetry._logs import Logger
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
-from streamspan import live, outcome, semconv, span
+from streamspan import keep, live, outcome, semconv, span, who
 from streamspan.answer import MOST_CHOICES, Answer, Sink
 from streamspan.counted import Counted
 from streamspan.errors import guard, report
@@ -60,6 +60,8 @@ class Request:
     """What else is known of it, under its semconv names, that the body does not say."""
     context: Context | None = None
     """Whose child the span is, if not the current one's."""
+    who: Mapping[str, Any] = field(default_factory=who.in_force)
+    """Who and what it is for: the attributes in force when it starts, which is before a stream is read, wherever that is."""
 
     @property
     def model(self) -> str | None:
@@ -87,6 +89,7 @@ def start(telemetry: Telemetry, request: Request, at: int) -> Span:
         at: When it starts, in nanoseconds since the epoch.
     """
     attributes: Attributes = {
+        **request.who,
         semconv.OPERATION_NAME: request.wire.operation,
         semconv.PROVIDER_NAME: request.provider,
         semconv.SERVER_ADDRESS: request.address,
@@ -178,7 +181,7 @@ class Call:
 
     def _announce(self) -> None:
         """One span that is over at once, for who watches traces only; it has none of the names that tokens are counted by."""
-        attributes = {semconv.PENDING_NAME: str(getattr(self._span, "name", self._request.wire.operation))}
+        attributes = {**self._request.who, semconv.PENDING_NAME: str(getattr(self._span, "name", self._request.wire.operation))}
         context = set_span_in_context(self._span)
         at = self._started_ns
         self._telemetry.tracer.start_span(semconv.PENDING_SPAN, context, attributes=attributes, start_time=at).end(at)
@@ -264,7 +267,9 @@ class Call:
             if not self._telemetry.reports_progress:
                 return
             interval = self._telemetry.settings.progress_interval
-            facts = span.identifying_attributes(self._request.wire.operation, self._request.provider, self._request.model)
+            request = self._request
+            facts = span.identifying_attributes(request.wire.operation, request.provider, request.model)
+            facts |= who.unless_said(request.who, request.wire.request(request.body))
             self._progress_log = ProgressLog(self._telemetry.logger, self._span, facts, interval, self._started)
         if state := self._progress_log.ask(now, self.chunks):
             standing = self._stand(state, now)
@@ -327,10 +332,18 @@ class Call:
     def _conclude(self, kind: str, error: BaseException | None, at: float) -> None:
         self._write_error(kind, error)
         result = self._result()
-        self._span.set_attributes({semconv.OUTCOME: kind, **result, **self._timing()})
+        self._span.set_attributes({semconv.OUTCOME: kind, **result, **self._timing(), **self._marks(kind, result, at)})
         self._write_events()
         if self._progress_log is not None:  # the other thread's work: this one is the application's
             live.later(partial(self._progress_log.emit, self._stand_at_the_end(kind, result, at), self._wall(at)))
+
+    def _marks(self, kind: str, result: Attributes, at: float) -> Attributes:
+        """Why the call is worth keeping, if it is."""
+        if not (rules := self._telemetry.settings.keep):
+            return {}
+        get: Callable[..., Any] = result.get
+        marks = keep.marks(rules, keep.Ended(kind, at - self._started, get(semconv.COST_TOTAL), self._longest_gap))
+        return {semconv.KEEP: marks} if marks else {}
 
     def _stand_at_the_end(self, kind: str, result: Attributes, at: float) -> Standing:
         get: Callable[..., Any] = result.get

@@ -50,6 +50,13 @@ OPENAI_REQUEST_SERVICE_TIER: Final = "openai.request.service_tier"
 AWS_BEDROCK_GUARDRAIL_ID: Final = "aws.bedrock.guardrail.id"
 AWS_BEDROCK_GUARDRAIL_VERSION: Final = "aws.bedrock.guardrail.version"
 
+# --- who and what a call is for --------------------------------------------------------------------------------------
+USER_ID: Final = "user.id"
+SESSION_ID: Final = "session.id"
+TAGS: Final = "streamspan.tags"
+RESERVED_PREFIXES: Final = ("gen_ai.", "streamspan.", "server.")
+"""Names that begin so are ours to write, not the application's."""
+
 # --- content (written only while content capture is on) --------------------------------------------------------------
 INPUT_MESSAGES: Final = "gen_ai.input.messages"
 OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
@@ -71,6 +78,7 @@ CHUNKS: Final = "streamspan.chunks"
 LONGEST_GAP_MS: Final = "streamspan.longest_gap_ms"
 TIME_TO_FIRST_CONTENT_MS: Final = "streamspan.time_to_first_content_ms"
 OUTPUT_TOKENS_PER_SECOND: Final = "streamspan.output_tokens_per_second"
+KEEP: Final = "streamspan.keep"
 
 # --- tokens and money ------------------------------------------------------------------------------------------------
 USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
