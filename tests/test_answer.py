@@ -9,7 +9,7 @@ from streamspan.answer import Answer, dump_json, mend, parse_arguments
 
 
 def parts(answer: Answer, choice: int = 0) -> list[dict[str, Any]]:
-    return json.loads(answer.messages(1))[choice]["parts"]
+    return json.loads(dump_json(answer.messages(1)))[choice]["parts"]
 
 
 def test_text_of_one_kind_is_one_part() -> None:

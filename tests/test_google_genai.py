@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace import TracerProvider, sampling
 from opentelemetry.trace import SpanKind
 
 import streamspan
-from streamspan.answer import Answer
+from streamspan.answer import Answer, dump_json
 from streamspan.providers.google_genai import body, prompt, read
 
 from conftest import Recorder
@@ -520,7 +520,7 @@ def told(*chunks: Any) -> tuple[list[dict[str, Any]], Answer]:
     answer = Answer()
     for chunk in chunks:
         read(chunk, answer)
-    return json.loads(answer.messages(1)), answer
+    return json.loads(dump_json(answer.messages(1))), answer
 
 
 CHUNKS = [

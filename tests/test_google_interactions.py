@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 import streamspan
-from streamspan.answer import Answer
+from streamspan.answer import Answer, dump_json
 from streamspan.providers.google_interactions import prompt, read, request
 
 from conftest import Recorder
@@ -332,7 +332,7 @@ def told(*events: Any) -> tuple[list[dict[str, Any]], Answer]:
     answer = Answer()
     for event in events:
         read(event, answer)
-    return [part for message in json.loads(answer.messages(1)) for part in message["parts"]], answer
+    return [part for message in json.loads(dump_json(answer.messages(1))) for part in message["parts"]], answer
 
 
 def delta(**said: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
+import openai
 import pytest
 from opentelemetry.context import attach, get_current
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
@@ -201,6 +202,24 @@ def test_the_request_wins(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -
 
     assert told(pipeline.span()["attributes"]) == {**WRITTEN, "gen_ai.conversation.id": "body"}
     assert {**event["attributes"], **WRITTEN, "gen_ai.conversation.id": "body"} == event["attributes"]
+
+
+@pytest.mark.settings(details_event=True, keep="errors", progress_interval=0)
+def test_the_events_at_the_end(pipeline: Pipeline) -> None:
+    """The event with a call's details has them, and the one with its exception; also why the call is worth keeping."""
+    with Loopback(SYNC.refuses("overloaded", 400)) as server, SYNC.client(server) as client:
+        with streamspan.attributes(**FULL), pytest.raises(openai.BadRequestError):
+            ask(client)
+        live.settle()
+    pipeline.collector.wait_for_event(lambda event: event["name"].endswith("exception"))
+    pipeline.collector.wait_for_event(lambda event: event["name"].endswith("details"))
+
+    events = {event["name"].rpartition(".")[2]: event["attributes"] for event in pipeline.collector.events()}
+    assert {name: {**attributes, **WRITTEN} == attributes for name, attributes in events.items()} == {
+        "exception": True,
+        "details": True,
+    }
+    assert events["details"]["streamspan.keep"] == "errors"
 
 
 @pytest.mark.settings(pending_span=True)

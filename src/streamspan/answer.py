@@ -343,10 +343,10 @@ class Answer:
         choice = self.choices.get(index)
         return choice.finish if choice else None
 
-    def messages(self, expected: int) -> str:
-        """``gen_ai.output.messages``: one assistant message per choice, as JSON; no reason is missing where none is expected."""
+    def messages(self, expected: int) -> list[dict[str, Any]]:
+        """``gen_ai.output.messages``: one assistant message per choice; no reason is missing where none is expected."""
         missing = "error" if expected else None
-        return dump_json([_message(self.choices[index], self._reason(index) or missing) for index in sorted(self.choices)])
+        return [_message(self.choices[index], self._reason(index) or missing) for index in sorted(self.choices)]
 
 
 def _string(value: Any) -> str | None:

@@ -10,7 +10,7 @@ from streamspan.outcome import ABANDONED, ABORTED, CANCELLED, FAILED, TRUNCATED
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class Measured:
     """What the rules ask of a call that has ended."""
 
     outcome: str
@@ -23,23 +23,23 @@ class Ended:
 
 
 _OUTCOMES = {"errors": {FAILED, TRUNCATED}, "aborted": {ABORTED, ABANDONED, CANCELLED}}
-_MEASURES: dict[str, Callable[[Ended], float | None]] = {
-    "expensive": lambda ended: ended.cost,
-    "slow": lambda ended: ended.seconds,
-    "stalled": lambda ended: ended.longest_gap,
+_MEASURES: dict[str, Callable[[Measured], float | None]] = {
+    "expensive": lambda call: call.cost,
+    "slow": lambda call: call.seconds,
+    "stalled": lambda call: call.longest_gap,
 }
 _SPELLED = "errors, aborted, expensive:DOLLARS, slow:SECONDS, stalled:SECONDS"
 
 
-def marks(rules: str, ended: Ended) -> str:
+def marks(rules: str, call: Measured) -> str:
     """The names of the rules that hold for a call, with commas between them; empty if none does."""
-    return ",".join(name for name, limit in read(rules).items() if _holds(name, limit, ended))
+    return ",".join(name for name, limit in read(rules).items() if _holds(name, limit, call))
 
 
-def _holds(name: str, limit: float, ended: Ended) -> bool:
+def _holds(name: str, limit: float, call: Measured) -> bool:
     if name in _OUTCOMES:
-        return ended.outcome in _OUTCOMES[name]
-    measured = _MEASURES[name](ended)
+        return call.outcome in _OUTCOMES[name]
+    measured = _MEASURES[name](call)
     return measured is not None and measured >= limit
 
 

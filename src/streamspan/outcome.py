@@ -47,6 +47,11 @@ def error_type(error: BaseException) -> str:
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status >= 400:
         return str(status)
+    return class_name(error)
+
+
+def class_name(error: BaseException) -> str:
+    """The exception's class as the conventions spell it: with its module, unless it is built in."""
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 

@@ -7,6 +7,7 @@ to https://github.com/open-telemetry/semantic-conventions-genai afterwards. What
 from typing import Final
 
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.41.0"
+NEWER_SCHEMA_URL: Final = "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
 
 # --- who is asked, and how -------------------------------------------------------------------------------------------
 OPERATION_NAME: Final = "gen_ai.operation.name"
@@ -85,6 +86,7 @@ USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 USAGE_CACHE_READ_INPUT_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
 USAGE_CACHE_CREATION_INPUT_TOKENS: Final = "gen_ai.usage.cache_creation.input_tokens"
+USAGE_CACHE_WRITE_INPUT_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
 USAGE_REASONING_OUTPUT_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
 USAGE_ESTIMATED: Final = "streamspan.usage.estimated"
 USAGE_OMITTED: Final = "streamspan.usage.omitted"
@@ -116,6 +118,13 @@ PROGRESS_SEQUENCE: Final = "streamspan.sequence"
 ELAPSED_MS: Final = "streamspan.elapsed_ms"
 STALLED_MS: Final = "streamspan.stalled_ms"
 CHARACTERS: Final = "streamspan.characters"
+
+# --- log events when a call has ended ---------------------------------------------------------------------------------
+DETAILS_EVENT: Final = "gen_ai.client.inference.operation.details"
+EXCEPTION_EVENT: Final = "gen_ai.client.operation.exception"
+EXCEPTION_TYPE: Final = "exception.type"
+EXCEPTION_MESSAGE: Final = "exception.message"
+EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
 
 PENDING_SPAN: Final = "streamspan.pending"
 PENDING_NAME: Final = "streamspan.pending.name"

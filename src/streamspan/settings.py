@@ -52,7 +52,7 @@ class Settings:
     """How many of the last characters of the visible output ``streamspan.preview`` holds; 0 writes none."""
 
     conventions: Literal["1.41", "1.42-dev", "both"] = knob(_CONVENTIONS, default="1.41")
-    """Which GenAI conventions the names of attributes and metrics follow: those that backends read today, the next, or both."""
+    """Which GenAI conventions the names of attributes and metrics follow: those that backends read, the next ones, or both."""
 
     structured_messages: bool = knob(Switch(), default=False)
     """Whether messages are structured values on the span, as the conventions wish; else JSON strings, as most backends read."""

@@ -6,7 +6,7 @@ from typing import Any
 from opentelemetry.trace import Span
 
 from streamspan import semconv
-from streamspan.answer import Answer, dump_json
+from streamspan.answer import Answer
 from streamspan.pricing import Price
 from streamspan.usage import Usage, estimate_tokens
 from streamspan.wire import Attributes, Prompt
@@ -27,26 +27,6 @@ def text_limit(span: Span, wanted: int) -> int:
     limits: Any = getattr(span, "_limits", None)
     limit = getattr(limits, "max_span_attribute_length", None)
     return wanted if limit is None else min(wanted, limit)
-
-
-def prompt_attributes(prompt: Prompt) -> Attributes:
-    """The content of the request."""
-    content = {
-        semconv.INPUT_MESSAGES: prompt.messages,
-        semconv.SYSTEM_INSTRUCTIONS: prompt.system,
-        semconv.TOOL_DEFINITIONS: prompt.tools,
-    }
-    return {key: dump_json(value) for key, value in content.items() if value}
-
-
-def content_attributes(answer: Answer, choices: int, preview_chars: int) -> Attributes:
-    """The content of the answer: all of it, and its tail."""
-    attributes: Attributes = {}
-    if answer.choices:
-        attributes[semconv.OUTPUT_MESSAGES] = answer.messages(choices)
-    if preview := answer.preview(preview_chars):
-        attributes[semconv.PREVIEW] = preview
-    return attributes
 
 
 def response_attributes(answer: Answer, choices: int) -> Attributes:

@@ -76,11 +76,6 @@ def in_force() -> Values:
     return values
 
 
-def unless_said(values: Values, said: Values) -> Attributes:
-    """``values``, but what a request says itself in its own words."""
-    return {name: said.get(name, value) for name, value in values.items()}
-
-
 def metric_attributes(values: Values, names: Iterable[str]) -> Attributes:
     """Those of ``values`` that are wanted on metrics; lists are tuples, as metrics need to compare them."""
     return {name: values[name] for name in names if name in values}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streamspan.answer import Answer
+from streamspan.answer import Answer, dump_json
 from streamspan.providers.bedrock_agent import prompt, read, request
 
 HAIKU, SONNET = "anthropic.claude-haiku-4-5-20251001-v1:0", "anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -87,7 +87,7 @@ def test_control_is_returned() -> None:
     inputs = [{"functionInvocationInput": FUNCTION}, {"apiInvocationInput": API}]
     answer = hear({"returnControl": {"invocationId": "i-1", "invocationInputs": inputs}})
 
-    assert json.loads(answer.messages(0))[0]["parts"] == [
+    assert json.loads(dump_json(answer.messages(0)))[0]["parts"] == [
         {"type": "tool_call", "id": "i-1", "name": "weather.get", "arguments": {"city": "Lima"}},
         {"type": "tool_call", "id": "i-1", "name": "weather.POST /get", "arguments": {"city": "Lima", "unit": "C"}},
     ]
@@ -96,7 +96,7 @@ def test_control_is_returned() -> None:
 def test_files() -> None:
     """A file is named; its bytes stay where they are."""
     answer = hear({"files": {"files": [{"name": "a.csv", "type": "text/csv", "bytes": b"1,2"}]}})
-    assert json.loads(answer.messages(0)) == [
+    assert json.loads(dump_json(answer.messages(0))) == [
         {"role": "assistant", "parts": [{"type": "blob", "modality": "document", "mime_type": "text/csv", "name": "a.csv"}]}
     ]
 

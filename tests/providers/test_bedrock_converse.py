@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streamspan.answer import Answer
+from streamspan.answer import Answer, dump_json
 from streamspan.providers.bedrock_converse import prompt, read, request
 
 from eventstream import converse_usage, converse_whole
@@ -32,7 +32,7 @@ def parts(*events: Any) -> list[dict[str, Any]]:
     answer = Answer()
     for event in events:
         read(event, answer)
-    return [part for message in json.loads(answer.messages(1)) for part in message["parts"]]
+    return [part for message in json.loads(dump_json(answer.messages(1))) for part in message["parts"]]
 
 
 SAID: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streamspan.answer import Answer
+from streamspan.answer import Answer, dump_json
 from streamspan.providers.bedrock_invoke import FORMAT, choose, read
 
 from bedrock_bodies import CASES, COUNTED, TEXT, Case
@@ -29,7 +29,7 @@ def hear(*events: Any) -> Answer:
 def told(answer: Answer) -> dict[str, Any]:
     """All that an answer says."""
     usage = answer.reported
-    (message,) = json.loads(answer.messages(1))
+    (message,) = json.loads(dump_json(answer.messages(1)))
     return {
         "parts": message["parts"],
         "reason": message["finish_reason"],
@@ -226,7 +226,7 @@ def test_tools_of_command_r() -> None:
     prompt = choose(params).prompt(params)
     asked = {"type": "tool_call", "id": None, "name": "get_weather", "arguments": {"city": "Lima"}}
 
-    assert json.loads(answer.messages(1))[0]["parts"] == [asked]
+    assert json.loads(dump_json(answer.messages(1)))[0]["parts"] == [asked]
     assert prompt.messages == [
         {"role": "assistant", "parts": [asked]},
         {"role": "tool", "parts": [{"type": "tool_call_response", "id": None, "response": [{"sky": "grey"}]}]},

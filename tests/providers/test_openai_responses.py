@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streamspan.answer import Answer
+from streamspan.answer import Answer, dump_json
 from streamspan.providers.openai_responses import prompt, read, request
 
 
@@ -47,7 +47,7 @@ def test_what_is_said(events: list[dict[str, Any]], part: dict[str, Any]) -> Non
     answer = Answer()
     for event in events:
         read(event, answer)
-    assert json.loads(answer.messages(1))[0]["parts"] == [part]
+    assert json.loads(dump_json(answer.messages(1)))[0]["parts"] == [part]
 
 
 def test_paragraphs_of_a_summary_are_parts_of_their_own() -> None:

@@ -57,11 +57,12 @@ class ChunkEvents:
         self.chunks.append(self._chunk)
         self._read(chunk, self)
 
-    def merged(self, limit: int) -> Iterator[Chunk]:
-        """The chunks, consecutive ones put together as far as needed for at most ``limit``: no text is lost."""
-        size = math.ceil(len(self.chunks) / max(1, limit))
-        for start in range(0, len(self.chunks), max(1, size)):
-            yield _merge(self.chunks[start : start + size])
+    def merged(self, limit: int, start: int = 0, stop: int | None = None) -> Iterator[Chunk]:
+        """Some of the chunks, consecutive ones put together as far as needed for at most ``limit``: no text is lost."""
+        chunks = self.chunks[start:stop]
+        size = math.ceil(len(chunks) / max(1, limit))
+        for first in range(0, len(chunks), max(1, size)):
+            yield _merge(chunks[first : first + size])
 
     # --- the Sink: what an event shows is noted, all is passed on ---
 

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from streamspan import semconv
 from streamspan.answer import Answer
+from streamspan.wire import Attributes
 
 MOST = 32
 """Marks that a span gets at the most."""
@@ -15,6 +17,14 @@ class Mark:
     at: float
     characters: int
     chunks: int
+
+    def attributes(self, started: float) -> Attributes:
+        """As a span event; ``offset`` is in seconds since the call's start."""
+        return {
+            semconv.PROGRESS_OFFSET: round(self.at - started, 3),
+            semconv.PROGRESS_CHARACTERS: self.characters,
+            semconv.PROGRESS_CHUNKS: self.chunks,
+        }
 
 
 class Progress:

@@ -3,7 +3,7 @@
 The thread that watches running calls asks; the stream itself never does anything for it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opentelemetry._logs import Logger, SeverityNumber
 from opentelemetry.trace import Span, set_span_in_context
@@ -72,13 +72,14 @@ class Standing:
 class ProgressLog:
     """The log events of one stream: each time it has grown, and ever more rarely while it stands still."""
 
-    __slots__ = ("_chunks", "_facts", "_interval", "_last", "_logger", "_model", "_pause", "_sequence", "_span")
+    __slots__ = ("_chunks", "_content", "_facts", "_interval", "_last", "_logger", "_model", "_pause", "_sequence", "_span")
 
-    def __init__(self, logger: Logger, span: Span, facts: Attributes, interval: float, started: float) -> None:
+    def __init__(self, logger: Logger, span: Span, facts: Attributes, interval: float, started: float, *, content: bool) -> None:
         self._logger = logger
         self._span = span
         self._facts = facts
         self._model = str(facts.get(semconv.REQUEST_MODEL, "?"))
+        self._content = content
         self._interval = interval
         self._pause = interval
         self._last = started
@@ -104,6 +105,8 @@ class ProgressLog:
             at: When it stood so, in nanoseconds since the epoch.
         """
         self._sequence += 1
+        if not self._content:
+            standing = replace(standing, preview="")
         self._logger.emit(
             timestamp=at,
             context=set_span_in_context(self._span),

@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from streamspan import live, providers, semconv
-from streamspan.call import Call, Request
+from streamspan.call import Call
 from streamspan.errors import guard, logger
+from streamspan.request import Request
 from streamspan.sdks.botocore_bodies import tap_body
 from streamspan.sdks.botocore_streams import tap_events
 from streamspan.sdks.patching import Target

@@ -18,10 +18,10 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.trace import Span, SpanKind, get_current_span, set_span_in_context
 
 from streamspan import live, semconv, who
-from streamspan.call import Telemetry
 from streamspan.errors import guard
 from streamspan.sdks.patching import Wrapper, active
 from streamspan.sdks.sending import Sending
+from streamspan.telemetry import Telemetry
 from streamspan.wire import fields, sequence
 
 

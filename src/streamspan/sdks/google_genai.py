@@ -14,11 +14,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from streamspan import live, semconv
-from streamspan.call import Call, Request
+from streamspan.call import Call
 from streamspan.errors import guard
 from streamspan.providers import google_embeddings
 from streamspan.providers import google_interactions as interactions
 from streamspan.providers.google_genai import FORMAT, body
+from streamspan.request import Request
 from streamspan.sdks.google_functions import find_parent, find_who, make_wrappers
 from streamspan.sdks.patching import Target
 from streamspan.sdks.sending import begin

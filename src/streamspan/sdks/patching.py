@@ -8,8 +8,8 @@ from typing import Any
 
 import wrapt
 
-from streamspan.call import Telemetry
 from streamspan.errors import guard
+from streamspan.telemetry import Telemetry
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 """What wrapt calls: the wrapped function, the object it is bound to, and its arguments."""

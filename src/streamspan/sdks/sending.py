@@ -11,8 +11,9 @@ from opentelemetry.context import Context, attach, create_key, get_value, set_va
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.trace import Span, set_span_in_context
 
-from streamspan.call import Call, Request, start
+from streamspan.call import Call
 from streamspan.errors import guard
+from streamspan.request import Request, start
 from streamspan.rivals import look_once
 from streamspan.sdks.patching import active
 from streamspan.shared import SharedSpan, mark
@@ -81,8 +82,9 @@ def begin(package: str, describe: Callable[..., Request | None], /, *args: Any, 
     if request is None:
         return None
     started_ns = time_ns()
-    span = start(telemetry, request, started_ns)
-    call = Call(telemetry, request, span, started_ns) if span.is_recording() else None
+    opening = request.attributes()
+    span = start(telemetry, request, opening, started_ns)
+    call = Call(telemetry, request, opening, span, started_ns) if span.is_recording() else None
     return Sending(call, attach(set_value(_OBSERVED, value=True, context=_inside(span, request))))
 
 

@@ -11,8 +11,9 @@ from time import perf_counter
 from typing import Any
 
 from streamspan import live, providers
-from streamspan.call import Call, Request
+from streamspan.call import Call
 from streamspan.errors import guard
+from streamspan.request import Request
 from streamspan.sdks.patching import Target, Wrapper
 from streamspan.sdks.sending import begin
 from streamspan.sse import WireReader
