@@ -13,6 +13,7 @@ from streamspan.instrumentor import (
 from streamspan.result import StreamResult, TokenUsage, ToolCall
 from streamspan.settings import Settings
 from streamspan.version import __version__
+from streamspan.who import attributes
 
 __all__ = [
     "AnthropicInstrumentor",
@@ -26,6 +27,7 @@ __all__ = [
     "TokenUsage",
     "ToolCall",
     "__version__",
+    "attributes",
     "handle",
     "instrument",
     "uninstrument",
