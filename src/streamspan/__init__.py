@@ -1,5 +1,6 @@
 """streamspan: an OpenTelemetry distribution for streamed LLM calls."""
 
+from streamspan.client import AsyncLocalStream, Client, LocalStream, RunLocalResult
 from streamspan.errors import SettingsError
 from streamspan.handle import Handle, handle
 from streamspan.instrumentor import (
@@ -17,10 +18,14 @@ from streamspan.who import attributes
 
 __all__ = [
     "AnthropicInstrumentor",
+    "AsyncLocalStream",
     "BedrockInstrumentor",
+    "Client",
     "GoogleGenAIInstrumentor",
     "Handle",
+    "LocalStream",
     "OpenAIInstrumentor",
+    "RunLocalResult",
     "Settings",
     "SettingsError",
     "StreamResult",

@@ -22,6 +22,7 @@ from streamspan.client.sessions import Session
 from streamspan.client.streams import AsyncLocalStream, LocalStream
 from streamspan.client.transports import TRANSPORTS, Access, Transport
 from streamspan.version import __version__
+from streamspan.who import attributes
 
 
 class Client:
@@ -191,7 +192,7 @@ def _linked(observation: Observation, asked: Asked) -> Generator[None]:
     """The block in which a request is sent: in the trace that it belongs to, with what its span shall say of it."""
     token = None if asked.parent is None else attach(asked.parent)
     try:
-        with observation.made_here():
+        with attributes(**asked.who), observation.made_here():
             yield
     finally:
         if token is not None:

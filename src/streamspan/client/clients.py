@@ -4,7 +4,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from inspect import isawaitable
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -66,22 +65,23 @@ class Clients:
     def close(self) -> None:
         """Closes what can be closed without waiting; asynchronous clients are left to `aclose`, or to the end of their loop."""
         for client in self._drain():
-            close = getattr(client, "close", None)
-            if close is not None:
-                _finish(close)
+            with suppress(Exception):
+                client.close()
 
     async def aclose(self) -> None:
         """Closes all of them."""
-        loop = asyncio.get_running_loop()
-        here = list(self._made_in.pop(loop, {}).values())
+        await self.release()
         self.close()
-        for client in here:
+
+    async def release(self) -> None:
+        """Closes those that belong to the running loop; if they are needed again, they are made again."""
+        with self._lock:
+            here = self._made_in.pop(asyncio.get_running_loop(), {})
+        for client in here.values():
             inner = getattr(client, "aio", client)  # Google's client is two
             close = getattr(inner, "aclose", None) or inner.close
             with suppress(Exception):
-                result = close()
-                if isawaitable(result):
-                    await result
+                await close()
 
     def _drain(self) -> Iterator[Any]:
         with self._lock:
@@ -90,11 +90,6 @@ class Clients:
             self._made.clear()
             self._made_in.clear()
         yield from made
-
-
-def _finish(close: Callable[[], Any]) -> None:
-    with suppress(Exception):
-        close()
 
 
 def by_provider(name: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
