@@ -4,8 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from opentelemetry.util.types import AnyValue, AttributeValue
+
 from streamspan import semconv
 from streamspan.answer import Answer, dump_json
+from streamspan.errors import logger
 from streamspan.settings import Settings
 from streamspan.wire import Prompt
 
@@ -21,7 +24,7 @@ class Content:
         self.in_logs = settings.content_in_logs
         self.is_kept = self.on_span or (self.in_logs and settings.sends_details)
         """Whether messages are wanted by anybody."""
-        self._structured = settings.structured_messages
+        self._structured = settings.structured_messages and _spans_have_structure()
 
     def asked(self, prompt: Prompt) -> Messages:
         """The content of a request."""
@@ -47,3 +50,11 @@ class Content:
     def for_event(self, messages: Messages) -> Mapping[str, Any]:
         """As attributes of a log event, which have structure; free of whatever protobuf could not carry."""
         return {key: json.loads(dump_json(value)) for key, value in messages.items()}
+
+
+def _spans_have_structure() -> bool:
+    """Whether a span's attributes may be more than numbers, strings and lists of them: from opentelemetry-api 1.45 on."""
+    if AttributeValue == AnyValue:
+        return True
+    logger.warning("structured_messages needs opentelemetry-api 1.45 or newer; messages are written as JSON strings")
+    return False

@@ -1,6 +1,5 @@
 """A call that has ended, as log events of the conventions: all about it, and the exception that it ended with."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry._logs import Logger, SeverityNumber
@@ -14,7 +13,7 @@ from streamspan.outcome import scrub
 
 def emit_details(logger: Logger, ended: Ended, content: Content, conventions: Conventions) -> None:
     """Sends ``gen_ai.client.inference.operation.details``: what is on the span, and the messages as far as logs may hold them."""
-    messages: Mapping[str, Any] = content.for_event(ended.messages) if content.in_logs else {}
+    messages = content.for_event(ended.messages if content.in_logs else {})
     logger.emit(
         timestamp=ended.at,
         context=ended.context,
