@@ -151,12 +151,14 @@ def end_all() -> None:
 def _run() -> None:
     idle, due = 0, perf_counter() + interval
     while idle < _LINGER or not _retire():
-        try:
-            work = _waiting.get(timeout=max(0.0, due - perf_counter()))
-        except Empty:
+        if (left := due - perf_counter()) <= 0:  # however much there is to do
             begun = thread_time()
             idle = 0 if _look() else idle + 1
             due = perf_counter() + max(interval, _REST * (thread_time() - begun))
+            continue
+        try:
+            work = _waiting.get(timeout=left)
+        except Empty:
             continue
         if work is None:
             return
