@@ -50,7 +50,7 @@ class Nothing:
         """Change nothing."""
 
 
-SDKS = ("openai", "anthropic", "google-genai", "botocore", "aiobotocore")
+SDKS: tuple[str, ...] = ("openai", "anthropic", "google-genai", "botocore", "aiobotocore")
 _SWITCHES = dict.fromkeys(SDKS, "streamspan")
 TRACERS = {
     "nothing": Tracer("nothing (noise)"),
