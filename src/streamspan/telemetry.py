@@ -2,16 +2,20 @@
 
 from dataclasses import dataclass, field, replace
 
-from opentelemetry._logs import Logger, NoOpLogger
-from opentelemetry.trace import Span, Tracer
+from opentelemetry._logs import Logger, LoggerProvider, NoOpLogger, get_logger
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import Span, Tracer, TracerProvider, get_tracer
 
 from streamspan import semconv
 from streamspan.content import Content
-from streamspan.conventions import Conventions
+from streamspan.conventions import BY_NAME, Conventions
 from streamspan.counted import Counted
-from streamspan.instruments import Instruments
+from streamspan.instruments import Instruments, instruments_of
 from streamspan.pricing import PriceBook
 from streamspan.settings import Settings
+from streamspan.version import __version__
+
+_prices = PriceBook()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +30,33 @@ class Telemetry:
     conventions: Conventions
     instruments: Instruments
     counted: Counted = field(default_factory=Counted)
-    of_unsampled: "Telemetry | None" = field(init=False, default=None)
-    """What is handed to calls whose span is not sampled: metrics and nothing else."""
+    of_unsampled: "Telemetry | None" = None
+    """What is handed to calls whose span is not sampled: it takes metrics and nothing else."""
 
-    def __post_init__(self) -> None:
-        numbers = self.settings.only_numbers()
-        if numbers != self.settings or not isinstance(self.logger, NoOpLogger):
-            only = replace(self, logger=NoOpLogger("streamspan"), settings=numbers, content=Content(numbers))
-            object.__setattr__(self, "of_unsampled", only)
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        tracer_provider: TracerProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+    ) -> "Telemetry":
+        """What these settings ask for, over these providers; the global ones unless given."""
+        conventions = BY_NAME[settings.conventions]
+        tracer = get_tracer("streamspan", __version__, tracer_provider, conventions.schema_url)
+        logger = get_logger("streamspan", __version__, logger_provider, conventions.schema_url)
+        instruments = instruments_of(meter_provider, conventions)
+        full = cls(tracer, logger, settings, _prices, Content(settings), conventions, instruments)
+        numbers = settings.only_numbers()
+        return replace(
+            full, of_unsampled=replace(full, logger=NoOpLogger("streamspan"), settings=numbers, content=Content(numbers))
+        )
 
     def for_span(self, span: Span) -> "Telemetry | None":
         """How the call of this span is observed; ``None`` if nobody takes anything of it."""
         if span.is_recording():
             return self
-        return self.of_unsampled or self if self.instruments.are_taken else None
+        return self.of_unsampled if self.instruments.are_taken else None
 
     @property
     def reports_progress(self) -> bool:
