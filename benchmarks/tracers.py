@@ -51,7 +51,7 @@ class Nothing:
 
 
 SDKS: tuple[str, ...] = ("openai", "anthropic", "google-genai", "botocore", "aiobotocore")
-_SWITCHES = dict.fromkeys(SDKS, "streamspan")
+_SWITCHES: dict[str, str] = dict.fromkeys(SDKS, "streamspan")
 TRACERS = {
     "nothing": Tracer("nothing (noise)"),
     "streamspan": Tracer("streamspan", _SWITCHES),
