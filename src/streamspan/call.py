@@ -177,7 +177,9 @@ class Call:
 
     def look(self, now: float) -> None:
         """Notes how far the stream has come, tells those who follow it, and ends one that was forgotten."""
-        self._record_gaps()
+        if self._gaps is not None:
+            # Not here and now: how long a look takes says how long the thread rests after it.
+            live.later(self._record_gaps)
         if self._span.is_recording():
             self.progress.note(now, self.answer, self.chunks)
         if self._request.streamed:
@@ -195,8 +197,7 @@ class Call:
         if self._gaps is not None and (gaps := self._gaps.take()):
             request, response = self._request, span.response_attributes(self.answer, 0)
             known, context = describe(self._opening, response, self._metric_attributes()), set_span_in_context(self._span)
-            # Not here and now: how long a look takes says how long the thread rests after it.
-            live.later(partial(record_gaps, self._telemetry.instruments, request.wire.operation, known, gaps, context))
+            record_gaps(self._telemetry.instruments, request.wire.operation, known, gaps, context)
 
     def _metric_attributes(self) -> Attributes:
         """What the user wants to tell calls apart by in metrics."""
@@ -371,7 +372,8 @@ class Call:
         if telemetry.settings.sends_details:
             live.later(partial(emit_details, telemetry.logger, ended, telemetry.content, telemetry.conventions))
         if telemetry.instruments.are_taken:
-            self._record_gaps()
+            if self._gaps is not None:
+                live.later(self._record_gaps)
             live.later(partial(record, telemetry.instruments, ended, self._metric_attributes()))
         if ended.failure is not None and telemetry.takes(semconv.EXCEPTION_EVENT):
             live.later(partial(emit_exception, telemetry.logger, ended, telemetry.content))
