@@ -16,17 +16,20 @@ from streamspan.ended import Ended, failure
 from streamspan.errors import guard, report
 from streamspan.listeners.call_log import emit_details, emit_exception
 from streamspan.listeners.chunk_events import ChunkEvents
+from streamspan.listeners.chunk_gaps import ChunkGaps
 from streamspan.listeners.chunk_log import ChunkLog
+from streamspan.listeners.metrics import describe, record, record_gaps
 from streamspan.listeners.progress import MOST, Progress
 from streamspan.listeners.progress_log import ProgressLog, Standing
 from streamspan.outcome import ABANDONED, ABORTED, COMPLETED, FAILED, TRUNCATED
 from streamspan.request import Request
 from streamspan.telemetry import Telemetry
+from streamspan.who import metric_attributes
 from streamspan.wire import Attributes, Prompt
 
 
 class Call:
-    """The life of one call whose span is recording. Nothing in it raises into the caller's code."""
+    """The life of one call that somebody takes something of. Nothing in it raises into the caller's code."""
 
     __slots__ = (
         "__weakref__",
@@ -34,6 +37,7 @@ class Call:
         "_chunk_log",
         "_ending",
         "_followers",
+        "_gaps",
         "_into",
         "_last_at",
         "_longest_gap",
@@ -75,6 +79,10 @@ class Call:
         if request.streamed and telemetry.settings.capture_stream_chunks:
             self.chunk_events = ChunkEvents(request.wire.read, self.answer)
             self._read = self.chunk_events.read
+        self._gaps: ChunkGaps | None = None
+        if request.streamed and telemetry.settings.chunk_metrics and telemetry.instruments.are_taken:
+            self._gaps = ChunkGaps(self._read)
+            self._read = self._gaps.read
         self._chunk_log: ChunkLog | None = None
         self.progress = Progress()
         self._progress_log: ProgressLog | None = None
@@ -221,13 +229,31 @@ class Call:
 
     def look(self, now: float) -> None:
         """Notes how far the stream has come, tells those who follow it, and ends one that was forgotten."""
-        self.progress.note(now, self.answer, self.chunks)
+        if self._gaps is not None:
+            # Not here and now: how long a look takes says how long the thread rests after it.
+            live.later(self._record_gaps)
+        if self._span.is_recording():
+            self.progress.note(now, self.answer, self.chunks)
         if self._request.streamed:
             self._tell(now)
             self._tell_chunks(is_over=False)
             timeout = self._telemetry.settings.idle_timeout
             if timeout and self.accepted and self._silence(now) >= timeout:
                 self.abandon(now)
+
+    def stream_of(self, instruments: object) -> Attributes | None:
+        """What kind of stream it is, for the count of those that run."""
+        return self._facts() if self._request.streamed and instruments is self._telemetry.instruments else None
+
+    def _record_gaps(self) -> None:
+        if self._gaps is not None and (gaps := self._gaps.take()):
+            request, response = self._request, span.response_attributes(self.answer, 0)
+            known, context = describe(self._opening, response, self._metric_attributes()), set_span_in_context(self._span)
+            record_gaps(self._telemetry.instruments, request.wire.operation, known, gaps, context)
+
+    def _metric_attributes(self) -> Attributes:
+        """What the user wants to tell calls apart by in metrics."""
+        return metric_attributes(self._request.purpose(self._opening), self._telemetry.settings.metric_attributes)
 
     def _silence(self, now: float) -> float:
         return now - (self._last_at if self.chunks else self._started)
@@ -308,7 +334,8 @@ class Call:
     @guard("writing a span")
     def _conclude(self, kind: str, error: BaseException | None, at: float) -> None:
         self.ended = ended = self._sum_up(kind, error, at)
-        self._write(ended)
+        if self._span.is_recording():
+            self._write(ended)
         self._tell_the_end(ended, at)
 
     def _sum_up(self, kind: str, error: BaseException | None, at: float) -> Ended:
@@ -408,6 +435,10 @@ class Call:
             live.later(partial(self._tell_chunks, is_over=True))
         if telemetry.settings.sends_details:
             live.later(partial(emit_details, telemetry.logger, ended, telemetry.content, telemetry.conventions))
+        if telemetry.instruments.are_taken:
+            if self._gaps is not None:
+                live.later(self._record_gaps)
+            live.later(partial(record, telemetry.instruments, ended, self._metric_attributes()))
         if ended.failure is not None and telemetry.takes(semconv.EXCEPTION_EVENT):
             live.later(partial(emit_exception, telemetry.logger, ended, telemetry.content))
 

@@ -21,6 +21,9 @@ STREAMSPAN_DETAILS_EVENT = "STREAMSPAN_DETAILS_EVENT"
 STREAMSPAN_PROGRESS_INTERVAL = "STREAMSPAN_PROGRESS_INTERVAL"
 """Seconds between two log events of a running stream (default 0.5; 0 sends none)."""
 
+STREAMSPAN_CHUNK_METRICS = "STREAMSPAN_CHUNK_METRICS"
+"""``true`` or ``false`` (default): whether the time between chunks is a metric, too."""
+
 STREAMSPAN_IDLE_TIMEOUT = "STREAMSPAN_IDLE_TIMEOUT"
 """Seconds without a chunk after which a stream's span is ended as abandoned (default 0: never)."""
 
