@@ -70,12 +70,14 @@ class Collector:
         self._arrived = threading.Condition()
         self._spans: list[SpanRecord] = []
         self._events: list[LogEvent] = []
+        self.bodies: list[bytes] = []
+        """The raw requests, of every kind, as they were before compression."""
         self.refused: list[str] = []
         """The paths that were answered 404."""
         routes: dict[str, Callable[[bytes], Message]] = {"/v1/traces": self.receive}
         if takes_logs:
             routes["/v1/logs"] = self.receive_logs
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, routes, self.refused))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, routes, self.refused, self.bodies))
         self._server.daemon_threads = False  # server_close() joins them
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_TICK,), name="collector", daemon=True)
 
@@ -148,15 +150,19 @@ class Collector:
 class _Handler(BaseHTTPRequestHandler):
     """One request per connection (HTTP/1.0), so that no handler waits for a next one when the server closes."""
 
-    def __init__(self, routes: Mapping[str, Callable[[bytes], Message]], refused: list[str], *arguments: Any) -> None:
+    def __init__(
+        self, routes: Mapping[str, Callable[[bytes], Message]], refused: list[str], bodies: list[bytes], *arguments: Any
+    ) -> None:
         self._routes = routes
         self._refused = refused
+        self._bodies = bodies
         super().__init__(*arguments)  # answers the request
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         if self.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
+        self._bodies.append(body)
         if (receive := self._routes.get(self.path)) is None:
             self._refused.append(self.path)
             self._reply(404, b"")

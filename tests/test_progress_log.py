@@ -194,7 +194,7 @@ class Silence:
 
 def told(chunks_at: list[tuple[float, int]], interval: float) -> list[tuple[float, str]]:
     """When a stream with these chunks is heard of."""
-    log = ProgressLog(Silence(), None, {}, interval, 0.0)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    log = ProgressLog(Silence(), None, {}, interval, 0.0, content=True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     states = ((at, log.ask(at, chunks)) for at, chunks in chunks_at)
     return [(at, state) for at, state in states if state]
 

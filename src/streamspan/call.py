@@ -15,10 +15,10 @@ from streamspan.charges import Charges, charge, priced
 from streamspan.ended import Ended, failure
 from streamspan.errors import guard, report
 from streamspan.listeners.call_log import emit_details, emit_exception
-from streamspan.listeners.chunk_events import ChunkEvents
 from streamspan.listeners.chunk_log import ChunkLog
 from streamspan.listeners.progress import MOST, Progress
 from streamspan.listeners.progress_log import ProgressLog, Standing
+from streamspan.listeners.redacted_chunk_events import ChunkEvents, chunk_events
 from streamspan.outcome import ABANDONED, COMPLETED, FAILED, TRUNCATED
 from streamspan.request import Request
 from streamspan.telemetry import Telemetry
@@ -32,6 +32,7 @@ class Call:
         "__weakref__",
         "_asked",
         "_chunk_log",
+        "_cut",
         "_ending",
         "_into",
         "_last_at",
@@ -67,7 +68,7 @@ class Call:
         self._into: Sink = self.answer
         self._read = request.wire.read
         if request.streamed and telemetry.settings.capture_stream_chunks:
-            self.chunk_events = ChunkEvents(request.wire.read, self.answer)
+            self.chunk_events = chunk_events(request.wire.read, self.answer, telemetry.content.redaction)
             self._read = self.chunk_events.read
         self._chunk_log: ChunkLog | None = None
         self.progress = Progress()
@@ -86,12 +87,16 @@ class Call:
         self._prompt: Prompt | None = None
         self._prompt_tokens: int | None = None
         self._asked = dict[str, list[dict[str, Any]]]()
+        self._cut: list[str] = []
+        """What of it was shortened to fit on the span."""
         if telemetry.content.is_kept:
             # Now, not at the end: the application may change its list of messages while the answer comes.
             self._prompt = request.wire.prompt(request.body)
             self._asked = telemetry.content.asked(self._prompt)
             if telemetry.content.on_span:
-                started.set_attributes(telemetry.content.for_span(self._asked))
+                attributes = telemetry.content.for_span(self._asked, span.attribute_limit(started))
+                self._cut = attributes.get(semconv.CONTENT_TRUNCATED, [])
+                started.set_attributes(attributes)
         if telemetry.settings.pending_span:
             self._announce()
         telemetry.prices.warm_up()
@@ -217,9 +222,9 @@ class Call:
 
     def _stand(self, state: str, now: float) -> Standing:
         settings, answer, wire = self._telemetry.settings, self.answer, self._request.wire
-        tail = self._telemetry.content.preview(answer, self._preview_chars(settings.stream_preview_chars or span.SAMPLE_CHARS))
+        sample = answer.preview(self._preview_chars(settings.stream_preview_chars or span.SAMPLE_CHARS))
         is_charged = wire.estimates and not (wire.opaque or wire.fetches)
-        tokens = span.estimate_output(answer.characters, tail) if is_charged else None
+        tokens = span.estimate_output(answer.characters, sample) if is_charged else None
         return Standing(
             state=state,
             elapsed=now - self._started,
@@ -229,7 +234,7 @@ class Call:
             output_tokens=tokens,
             is_estimated=is_charged,
             cost=None if tokens is None else self._cost_so_far(tokens),
-            preview=tail if settings.stream_preview_chars else "",
+            preview=self._telemetry.content.live_preview(answer, self._preview_chars(settings.stream_preview_chars), sample),
         )
 
     def _preview_chars(self, wanted: int) -> int:
@@ -269,20 +274,20 @@ class Call:
 
     def _sum_up(self, kind: str, error: BaseException | None, at: float) -> Ended:
         request, content = self._request, self._telemetry.content
-        charges = self._charges()
+        charges, said = self._charges(), content.said(self.answer, request.choices)
         return Ended(
             request=request,
             opening=self._opening,
             span=self._span,
             outcome=kind,
-            failure=failure(kind, self.answer, error),
+            failure=failure(kind, self.answer, error, content),
             at=self._wall(at),
             duration=at - self._started,
             response=span.response_attributes(self.answer, request.choices),
             timing=self._timing(charges),
             charges=charges,
-            messages=self._asked | content.said(self.answer, request.choices) if content.is_kept else {},
-            preview=content.preview(self.answer, self._preview_chars(self._telemetry.settings.stream_preview_chars)),
+            messages=self._asked | said,
+            preview=content.preview(self.answer, self._preview_chars(self._telemetry.settings.stream_preview_chars), said),
         )
 
     def _charges(self) -> Charges:
@@ -321,7 +326,8 @@ class Call:
         said = {key: value for key, value in ended.messages.items() if key not in self._asked} if content.on_span else {}
         preview = {semconv.PREVIEW: ended.preview} if ended.preview and content.on_span else {}
         attributes = self._telemetry.conventions.spell(ended.attributes())
-        self._span.set_attributes({**attributes, **content.for_span(said), **preview})
+        contents = content.for_span(said, span.attribute_limit(self._span), self._cut)
+        self._span.set_attributes({**attributes, **contents, **preview})
         self._write_events()
 
     def _write_events(self) -> None:

@@ -57,6 +57,7 @@ OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
 TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
 PREVIEW: Final = "streamspan.preview"
+CONTENT_TRUNCATED: Final = "streamspan.content.truncated"
 
 # --- the response ----------------------------------------------------------------------------------------------------
 RESPONSE_ID: Final = "gen_ai.response.id"

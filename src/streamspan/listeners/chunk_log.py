@@ -1,4 +1,4 @@
-"""One log event per chunk, sent while the stream runs, when asked for."""
+"""One log event per chunk, sent while the stream runs, when asked for; at its end, if texts are redacted."""
 
 from collections.abc import Callable
 
@@ -36,7 +36,7 @@ class ChunkLog:
             is_over: Whether there will be no more.
         """
         stop = len(events.chunks) - (not is_over)
-        if stop <= self._sent:
+        if stop <= self._sent or (events.told_at_the_end and not is_over):
             return
         for chunk in events.merged(MOST_AT_ONCE, self._sent, stop):
             self._logger.emit(
