@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, Status
 
 _TICK: Final = 0.01
 
@@ -43,6 +43,8 @@ class SpanRecord(TypedDict):
     end: int
     scope: str
     scope_version: str
+    schema_url: str
+    """Whose names the scope's attributes have."""
     resource: dict[str, Any]
 
 
@@ -57,6 +59,7 @@ class LogEvent(TypedDict):
     trace_id: str
     span_id: str
     scope: str
+    schema_url: str
 
 
 class Collector:
@@ -183,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
 def decode(request: ExportTraceServiceRequest) -> list[SpanRecord]:
     """Every span of an export request."""
     return [
-        _record(span, scoped.scope.name, scoped.scope.version, traced.resource)
+        _record(span, scoped, traced.resource)
         for traced in request.resource_spans
         for scoped in traced.scope_spans
         for span in scoped.spans
@@ -202,6 +205,7 @@ def decode_logs(request: ExportLogsServiceRequest) -> list[LogEvent]:
             "trace_id": record.trace_id.hex(),
             "span_id": record.span_id.hex(),
             "scope": scoped.scope.name,
+            "schema_url": scoped.schema_url,
         }
         for logged in request.resource_logs
         for scoped in logged.scope_logs
@@ -209,7 +213,7 @@ def decode_logs(request: ExportLogsServiceRequest) -> list[LogEvent]:
     ]
 
 
-def _record(span: Span, scope: str, scope_version: str, resource: Resource) -> SpanRecord:
+def _record(span: Span, scoped: ScopeSpans, resource: Resource) -> SpanRecord:
     return {
         "name": span.name,
         "kind": Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_"),
@@ -222,8 +226,9 @@ def _record(span: Span, scope: str, scope_version: str, resource: Resource) -> S
         "parent_span_id": span.parent_span_id.hex(),
         "start": span.start_time_unix_nano,
         "end": span.end_time_unix_nano,
-        "scope": scope,
-        "scope_version": scope_version,
+        "scope": scoped.scope.name,
+        "scope_version": scoped.scope.version,
+        "schema_url": scoped.schema_url,
         "resource": _attributes(resource.attributes),
     }
 

@@ -5,8 +5,11 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
+from opentelemetry.util.types import AnyValue, AttributeValue
+
 from streamspan import semconv
 from streamspan.answer import Answer, dump_json
+from streamspan.errors import logger
 from streamspan.redaction import Redaction
 from streamspan.settings import Settings
 from streamspan.shortening import shorten_json
@@ -40,7 +43,7 @@ class Content:
         redact = settings.redact if self.on_span or self.in_logs else None
         self.redaction = redact if isinstance(redact, Redaction) else None
         """What takes out of texts what must not be written, if anything does."""
-        self._structured = settings.structured_messages
+        self._structured = settings.structured_messages and _spans_have_structure()
         self._limit = settings.max_content_chars or None
 
     # --- what may be written: nothing else of what was asked and said gets out of this class ---
@@ -152,3 +155,11 @@ def _settled(text: str) -> int:
     end = len(text) - UNSETTLED
     space = _LAST_SPACE.match(text, max(0, end - _LONGEST_WORD), end) if end > 0 else None
     return space.end() if space else 0
+
+
+def _spans_have_structure() -> bool:
+    """Whether a span's attributes may be more than numbers, strings and lists of them: from opentelemetry-api 1.45 on."""
+    if AttributeValue == AnyValue:
+        return True
+    logger.warning("structured_messages needs opentelemetry-api 1.45 or newer; messages are written as JSON strings")
+    return False

@@ -4,23 +4,17 @@ from collections.abc import Collection
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
-from opentelemetry._logs import LoggerProvider, get_logger, get_logger_provider
+from opentelemetry._logs import LoggerProvider, get_logger_provider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # pyright: ignore[reportMissingTypeStubs]
-from opentelemetry.trace import TracerProvider, get_tracer, get_tracer_provider
+from opentelemetry.trace import TracerProvider, get_tracer_provider
 
 from streamspan import live, rivals
-from streamspan.content import Content
-from streamspan.conventions import BY_NAME
 from streamspan.errors import logger
-from streamspan.pricing import PriceBook
 from streamspan.sdks import anthropic, botocore, google_genai, openai
 from streamspan.sdks.patching import Target, patch, unpatch
 from streamspan.settings import Settings
 from streamspan.telemetry import Telemetry
 from streamspan.termination import flush_first
-from streamspan.version import __version__
-
-_prices = PriceBook()
 
 
 class SdkInstrumentor(BaseInstrumentor):
@@ -43,10 +37,7 @@ class SdkInstrumentor(BaseInstrumentor):
         logger_provider: LoggerProvider | None = kwargs.pop("logger_provider", None)
         kwargs.pop("meter_provider", None)  # offered by the machinery; nothing is sent there yet
         settings = Settings.load(kwargs)
-        conventions = BY_NAME[settings.conventions]
-        tracer = get_tracer("streamspan", __version__, provider, conventions.schema_url)
-        event_logger = get_logger("streamspan", __version__, logger_provider, conventions.schema_url)
-        telemetry = Telemetry(tracer, event_logger, settings, _prices, Content(settings), conventions)
+        telemetry = Telemetry.of(settings, provider, logger_provider)
         if settings.progress_interval:
             live.look_every(settings.progress_interval)
         if settings.flush_on_sigterm:

@@ -35,14 +35,14 @@ class ChunkLog:
             wall: Tells a moment in nanoseconds since the epoch.
             is_over: Whether there will be no more.
         """
-        stop = len(events.chunks) - (not is_over)
-        if stop <= self._sent or (events.told_at_the_end and not is_over):
+        start, stop = self._sent, len(events.chunks) - (not is_over)
+        if stop <= start or (events.told_at_the_end and not is_over):
             return
-        for chunk in events.merged(MOST_AT_ONCE, self._sent, stop):
+        self._sent = stop  # first: at exit another thread may send the rest while this one is at it
+        for chunk in events.merged(MOST_AT_ONCE, start, stop):
             self._logger.emit(
                 timestamp=wall(chunk.at),
                 context=set_span_in_context(self._span),
                 attributes={**self._facts, **chunk.attributes(self._started, content=self._content)},
                 event_name=semconv.CHUNK_EVENT,
             )
-        self._sent = stop
