@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -17,7 +18,8 @@ from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 import streamspan
-from streamspan import live
+from streamspan import Settings, live
+from streamspan.upload import FileUpload, NamedUpload, UploadedContent
 
 from collector import Collector
 from conformance import CASES, JSON, Case
@@ -405,3 +407,105 @@ def test_a_function_of_the_application_is_not_our_defect(caplog: pytest.LogCaptu
     assert span["attributes"]["streamspan.outcome"] == "completed"
     assert b"zqOUTPUT" not in sent
     assert len(caplog.messages) == 1
+
+
+# --- what goes elsewhere -------------------------------------------------------------------------------------------------
+
+
+class Store:
+    """A store whose wires can be cut."""
+
+    def __init__(self, told: Any = "s3://x/1", error: Exception | None = None) -> None:
+        self.told = told
+        self.error = error
+        self.stored: list[UploadedContent] = []
+
+    def reference(self, content: UploadedContent) -> Any:
+        """Where it will be."""
+        if isinstance(self.told, Exception):
+            raise self.told
+        return self.told
+
+    def upload(self, content: UploadedContent) -> None:
+        """Stores it."""
+        if self.error is not None:
+            raise self.error
+        self.stored.append(content)
+
+
+NAMES = {"gen_ai.input.messages", "gen_ai.output.messages"}
+
+
+def call_once(**settings: Any) -> tuple[Any, Any, bytes]:
+    """The span, the event and all that is sent of one call."""
+    surface = OpenAISurface(is_async=False)
+    with Collector(takes_logs=True) as collector, Loopback(Reply(body=surface.wire(["zqOUT", "PUTqz"]))) as server:
+        with (
+            observing(collector, details_event=True, progress_interval=0, stream_preview_chars=0, **settings),
+            surface.client(server) as client,
+        ):
+            asked: list[Any] = [{"role": "user", "content": "zqPROMPTqz"}]
+            list(client.chat.completions.create(model="gpt-4o-mini", messages=asked, stream=True))
+        ((span,), (event,)) = collector.spans(), collector.events()
+        return span, event, b"".join(collector.bodies)
+
+
+def test_files_hold_the_content_and_signals_where_it_is(tmp_path: Path) -> None:
+    """With an upload the messages are in a file of this user's, redacted, and the span and the event tell which."""
+    span, event, sent = call_once(upload=FileUpload(tmp_path), redact="PROMPT")
+
+    (file,) = tmp_path.glob("*/*")
+    assert file == tmp_path / span["trace_id"] / f"{span['span_id']}.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    stored = json.loads(file.read_text())
+    assert stored["gen_ai.input.messages"] == [{"role": "user", "parts": [{"type": "text", "content": "zq[redacted]qz"}]}]
+    assert stored["gen_ai.output.messages"][0]["parts"] == [{"type": "text", "content": "zqOUTPUTqz"}]
+    assert stored["attributes"]["gen_ai.request.model"] == "gpt-4o-mini"
+    for attributes in (span["attributes"], event["attributes"]):
+        assert {attributes[f"{name}_ref"] for name in NAMES} == {file.as_uri()}
+        assert not NAMES & attributes.keys()
+    assert b"zqOUT" not in sent
+
+
+NONE = set[str]()
+UPLOADS: list[tuple[Store, dict[str, Any], set[str], set[str], str | None]] = [
+    (Store(), {}, NONE, NAMES, None),
+    (Store({"gen_ai.output.messages": "x"}), {}, NONE, {"gen_ai.output.messages"}, None),
+    (Store(None), {}, NAMES, NONE, None),
+    (Store(), {"upload_above": 1000}, NAMES, NONE, None),
+    (Store(), {"upload_above": 10}, NONE, NAMES, None),
+    (Store(), {"capture_content": False}, NONE, NONE, None),
+    (Store(LookupError("zq")), {}, NONE, NONE, "asking for a reference failed (LookupError)"),
+    (Store(error=LookupError("zq")), {}, NONE, NAMES, "uploading failed (LookupError)"),
+]
+
+
+@pytest.mark.parametrize(
+    ("store", "settings", "written", "referred", "log"),
+    UPLOADS,
+    ids=["all", "by attribute", "not wanted", "small", "large", "capture off", "no reference", "no upload"],
+)
+def test_what_is_uploaded(
+    store: Store,
+    settings: dict[str, Any],
+    written: set[str],
+    referred: set[str],
+    log: str | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What a store takes is referred to, what it does not want is written; what is lost is one line in the log, and goes nowhere else."""
+    span, event, _ = call_once(upload=store, **settings)
+
+    for attributes in (span["attributes"], event["attributes"]):
+        assert NAMES & attributes.keys() == written
+        assert {name for name in NAMES if f"{name}_ref" in attributes} == referred
+    assert len(store.stored) == (bool(referred) and store.error is None)
+    assert caplog.messages == ([f"streamspan: content is lost: {log}"] if log else [])
+
+
+def test_an_upload_that_the_environment_names() -> None:
+    """A store is imported when it is needed; a name that cannot be one is not taken."""
+    assert Settings.load(environ={"STREAMSPAN_UPLOAD": "app.stores:store"}).upload == NamedUpload("app.stores:store")
+    assert Settings.load(environ={"STREAMSPAN_UPLOAD": "app/stores"}).upload is None
+    with pytest.raises(streamspan.SettingsError, match="upload must be an object with the methods reference and upload"):
+        Settings(upload=print)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

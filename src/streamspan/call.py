@@ -93,7 +93,7 @@ class Call:
             # Now, not at the end: the application may change its list of messages while the answer comes.
             self._prompt = request.wire.prompt(request.body)
             self._asked = telemetry.content.asked(self._prompt)
-            if telemetry.content.on_span:
+            if telemetry.content.on_span and telemetry.content.upload is None:
                 attributes = telemetry.content.for_span(self._asked, span.attribute_limit(started))
                 self._cut = attributes.get(semconv.CONTENT_TRUNCATED, [])
                 started.set_attributes(attributes)
@@ -269,6 +269,9 @@ class Call:
     @guard("writing a span")
     def _conclude(self, kind: str, error: BaseException | None, at: float) -> None:
         ended = self._sum_up(kind, error, at)
+        if (content := self._telemetry.content).upload is not None:
+            known = {**ended.opening, **ended.attributes()}
+            ended = replace(ended, references=content.store(self._span.get_span_context(), ended.messages, known))
         self._write(ended)
         self._tell_the_end(ended, at)
 
@@ -323,10 +326,13 @@ class Call:
             # The provider's message may quote the prompt.
             description = ended.failure.message if content.on_span else ended.failure.code
             self._span.set_status(Status(StatusCode.ERROR, description))
-        said = {key: value for key, value in ended.messages.items() if key not in self._asked} if content.on_span else {}
+        written = self._asked.keys() if content.upload is None else set[str]()
+        said = {key: value for key, value in ended.messages.items() if key not in written} if content.on_span else {}
         preview = {semconv.PREVIEW: ended.preview} if ended.preview and content.on_span else {}
         attributes = self._telemetry.conventions.spell(ended.attributes())
-        contents = content.for_span(said, span.attribute_limit(self._span), self._cut)
+        contents = ended.references
+        if contents is None:
+            contents = content.for_span(said, span.attribute_limit(self._span), self._cut)
         self._span.set_attributes({**attributes, **contents, **preview})
         self._write_events()
 

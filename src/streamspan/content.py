@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from opentelemetry.trace import SpanContext, format_span_id, format_trace_id
 from opentelemetry.util.types import AnyValue, AttributeValue
 
 from streamspan import semconv
@@ -13,6 +14,7 @@ from streamspan.errors import logger
 from streamspan.redaction import Redaction
 from streamspan.settings import Settings
 from streamspan.shortening import shorten_json
+from streamspan.upload import UploadedContent, references
 from streamspan.wire import Prompt
 
 Messages = dict[str, list[dict[str, Any]]]
@@ -45,6 +47,9 @@ class Content:
         """What takes out of texts what must not be written, if anything does."""
         self._structured = settings.structured_messages and _spans_have_structure()
         self._limit = settings.max_content_chars or None
+        self.upload = settings.upload if self.is_kept else None
+        """Where messages go, in place of the signals, if anywhere."""
+        self._upload_above = settings.upload_above
 
     # --- what may be written: nothing else of what was asked and said gets out of this class ---
 
@@ -83,6 +88,16 @@ class Content:
         if not (limit and (self.on_span or self.in_logs)):
             return ""
         return tail[-limit:] if self.redaction is None else _end_so_far(answer, limit, self.redaction)
+
+    def store(self, span: SpanContext, messages: Messages, attributes: Mapping[str, Any]) -> Mapping[str, str] | None:
+        """Has the messages of a call that has ended uploaded; tells what is written in their place, or ``None``: they are."""
+        if self.upload is None or not messages or not self._is_large(messages):
+            return None
+        ids = format_trace_id(span.trace_id), format_span_id(span.span_id)
+        return references(self.upload, UploadedContent(*ids, messages, attributes))
+
+    def _is_large(self, messages: Messages) -> bool:
+        return not self._upload_above or sum(len(dump_json(value)) for value in messages.values()) > self._upload_above
 
     def text(self, text: str) -> str:
         """A text that may quote what was asked or said, such as the message of an error."""

@@ -1,5 +1,6 @@
 """A call that has ended: all that is known of it, for whoever tells of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from traceback import TracebackException
 
@@ -62,6 +63,8 @@ class Ended:
     messages: Messages = field(default_factory=dict[str, list[dict[str, object]]])
     """What was asked and said, as far as content is kept."""
     preview: str = ""
+    references: Mapping[str, str] | None = None
+    """What is written in place of the messages, if they were uploaded."""
 
     def facts(self) -> Attributes:
         """What call it was, for signals beside its span."""

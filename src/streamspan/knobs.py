@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 from streamspan.redaction import Redaction
+from streamspan.upload import NamedUpload, Upload
 
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 
@@ -134,6 +135,23 @@ class Redactor:
 
     def parse(self, text: str) -> object:  # noqa: D102
         return [pattern for line in text.splitlines() if (pattern := line.strip())]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where content is uploaded to: an object of the application's; in the environment its name."""
+
+    says: str = "an object with the methods reference and upload, or its name as package.module:name"
+
+    def take(self, value: object) -> Upload | None:  # noqa: D102
+        if value is not None and not isinstance(value, Upload):
+            raise ValueError
+        return value
+
+    def parse(self, text: str) -> object:  # noqa: D102
+        if not all(part.isidentifier() for part in text.replace(":", ".").split(".")) or text.count(":") != 1:
+            raise ValueError
+        return NamedUpload(text)
 
 
 def _pattern(value: object) -> re.Pattern[str]:

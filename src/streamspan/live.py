@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from time import perf_counter, thread_time
 from typing import Protocol
 
+from streamspan import upload
 from streamspan.errors import report
 
 _SHORTEST = 0.05
@@ -113,6 +114,7 @@ def end_all() -> None:
     for call in tuple(_calls):
         call.abandon(perf_counter())
     settle()
+    upload.flush()
 
 
 def _run() -> None:

@@ -58,6 +58,10 @@ SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
 TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
 PREVIEW: Final = "streamspan.preview"
 CONTENT_TRUNCATED: Final = "streamspan.content.truncated"
+INPUT_MESSAGES_REF: Final = "gen_ai.input.messages_ref"
+OUTPUT_MESSAGES_REF: Final = "gen_ai.output.messages_ref"
+SYSTEM_INSTRUCTIONS_REF: Final = "gen_ai.system_instructions_ref"
+TOOL_DEFINITIONS_REF: Final = "gen_ai.tool.definitions_ref"
 
 # --- the response ----------------------------------------------------------------------------------------------------
 RESPONSE_ID: Final = "gen_ai.response.id"

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from streamspan.errors import RAISE_ERRORS, SettingsError, logger, once
-from streamspan.knobs import Choice, Knob, Number, OutOfRangeError, Redactor, Switch, knob
+from streamspan.knobs import Choice, Knob, Number, OutOfRangeError, Redactor, Store, Switch, knob
 from streamspan.redaction import Redaction
+from streamspan.upload import Upload
 
 PREFIX = "STREAMSPAN_"
 REDACT = "STREAMSPAN_REDACT"
@@ -62,6 +63,13 @@ class Settings:
     max_content_chars: int = knob(Number("no limit", whole=True), default=0)
     """How many characters each attribute with messages holds at the most; what is longer is shortened, stays valid JSON and is
     named in ``streamspan.content.truncated``. 0: as many as OpenTelemetry's own limits allow."""
+
+    upload: Upload | None = knob(Store(), default=None)  # noqa: RUF009 - a field
+    """A store for messages, such as `streamspan.upload.FileUpload`: signals then hold a reference in their place. In the
+    environment the name of such an object, ``package.module:name``."""
+
+    upload_above: int = knob(Number("all content", whole=True), default=0)
+    """How many characters of messages a call must have, as JSON, for them to be uploaded; fewer are written as they are."""
 
     stream_preview_chars: int = knob(Number("no preview", whole=True), default=4096)
     """How many of the last characters of the visible output ``streamspan.preview`` holds; 0 writes none."""

@@ -13,11 +13,11 @@ from streamspan.outcome import without_keys
 
 def emit_details(logger: Logger, ended: Ended, content: Content, conventions: Conventions) -> None:
     """Sends ``gen_ai.client.inference.operation.details``: what is on the span, and the messages as far as logs may hold them."""
-    messages = content.for_event(ended.messages if content.in_logs else {}, log_limit(logger))
+    messages = content.for_event(ended.messages if content.in_logs and ended.references is None else {}, log_limit(logger))
     logger.emit(
         timestamp=ended.at,
         context=ended.context,
-        attributes={**ended.opening, **conventions.spell(ended.attributes()), **messages},
+        attributes={**ended.opening, **conventions.spell(ended.attributes()), **messages, **(ended.references or {})},
         event_name=semconv.DETAILS_EVENT,
     )
 
