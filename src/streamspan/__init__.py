@@ -1,6 +1,7 @@
 """streamspan: an OpenTelemetry distribution for streamed LLM calls."""
 
 from streamspan.errors import SettingsError
+from streamspan.handle import Handle, handle
 from streamspan.instrumentor import (
     AnthropicInstrumentor,
     BedrockInstrumentor,
@@ -9,17 +10,25 @@ from streamspan.instrumentor import (
     instrument,
     uninstrument,
 )
+from streamspan.result import StreamResult, TokenUsage, ToolCall
 from streamspan.settings import Settings
 from streamspan.version import __version__
+from streamspan.who import attributes
 
 __all__ = [
     "AnthropicInstrumentor",
     "BedrockInstrumentor",
     "GoogleGenAIInstrumentor",
+    "Handle",
     "OpenAIInstrumentor",
     "Settings",
     "SettingsError",
+    "StreamResult",
+    "TokenUsage",
+    "ToolCall",
     "__version__",
+    "attributes",
+    "handle",
     "instrument",
     "uninstrument",
 ]

@@ -2,16 +2,17 @@
 
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import Any
 
-from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import Span, SpanContext, Status, StatusCode, set_span_in_context
 
-from streamspan import live, outcome, semconv, span
+from streamspan import keep, live, outcome, semconv, span
 from streamspan.answer import Answer, Sink
-from streamspan.charges import Charges, charge, priced
+from streamspan.charges import Charges, charge, is_charged, priced, so_far
 from streamspan.ended import Ended, failure
 from streamspan.errors import guard, report
 from streamspan.listeners.call_log import emit_details, emit_exception
@@ -19,7 +20,7 @@ from streamspan.listeners.chunk_log import ChunkLog
 from streamspan.listeners.progress import MOST, Progress
 from streamspan.listeners.progress_log import ProgressLog, Standing
 from streamspan.listeners.redacted_chunk_events import ChunkEvents, chunk_events
-from streamspan.outcome import ABANDONED, COMPLETED, FAILED, TRUNCATED
+from streamspan.outcome import ABANDONED, ABORTED, COMPLETED, FAILED, TRUNCATED
 from streamspan.request import Request
 from streamspan.telemetry import Telemetry
 from streamspan.wire import Attributes, Prompt
@@ -34,6 +35,7 @@ class Call:
         "_chunk_log",
         "_cut",
         "_ending",
+        "_followers",
         "_into",
         "_last_at",
         "_longest_gap",
@@ -52,7 +54,12 @@ class Call:
         "answer",
         "chunk_events",
         "chunks",
+        "connection",
+        "ended",
+        "error",
         "first_chunk_at",
+        "is_aborted",
+        "outcome",
         "progress",
         "received",
     )
@@ -84,6 +91,16 @@ class Call:
         self.first_chunk_at = 0.0
         self._last_at = math.inf
         self._longest_gap = 0.0
+        self.is_aborted = False
+        """Whether somebody else than the stream's reader has ended it: what the reader still gets of it is the end."""
+        self.connection: Callable[[], Any] = _nothing
+        """Gives the HTTP response that the stream is read from, for who wants to break it off; does not keep it alive."""
+        self.outcome: str | None = None
+        self.error: BaseException | None = None
+        """What ended it, if somebody follows it who may ask: else the frames of the application would live on."""
+        self.ended: Ended | None = None
+        """All about it, once it has ended."""
+        self._followers: list[Callable[[], None]] | None = []
         self._prompt: Prompt | None = None
         self._prompt_tokens: int | None = None
         self._asked = dict[str, list[dict[str, Any]]]()
@@ -104,7 +121,8 @@ class Call:
 
     def _announce(self) -> None:
         """One span that is over at once, for who watches traces only; it has none of the names that tokens are counted by."""
-        attributes = {semconv.PENDING_NAME: str(getattr(self._span, "name", self._request.wire.operation))}
+        named = {semconv.PENDING_NAME: str(getattr(self._span, "name", self._request.wire.operation))}
+        attributes = {**self._request.purpose(self._opening), **named}
         context = set_span_in_context(self._span)
         at = self._started_ns
         self._telemetry.tracer.start_span(semconv.PENDING_SPAN, context, attributes=attributes, start_time=at).end(at)
@@ -113,6 +131,34 @@ class Call:
     def streamed(self) -> bool:
         """Whether the caller asked for a stream."""
         return self._request.streamed
+
+    @property
+    def span_context(self) -> SpanContext:
+        """The ids of its span."""
+        return self._span.get_span_context()
+
+    @property
+    def preview(self) -> str:
+        """The end of the visible output so far, as the program that reads it sees it."""
+        return self.answer.preview(self._telemetry.settings.stream_preview_chars)
+
+    @property
+    def asked_model(self) -> str | None:
+        """The model that was asked for."""
+        return self._request.model
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether somebody waits for its end."""
+        return bool(self._followers)
+
+    def follow(self, tell: Callable[[], None]) -> None:
+        """Has ``tell`` called once the call has ended: in whichever thread ends it, or at once if it is over."""
+        with self._ending:
+            if self._followers is not None:
+                self._followers.append(tell)
+                return
+        tell()
 
     # --- the hot path ---
 
@@ -171,6 +217,12 @@ class Call:
         """The stream was dropped, or the process ends."""
         self._end(self._unless_over(ABANDONED), at=at)
 
+    @guard("ending a call")
+    def abort(self) -> None:
+        """Somebody who is not the reader ends it; the reader's next chunk is the end of the stream."""
+        self.is_aborted = True
+        self._end(self._unless_over(ABORTED))
+
     # --- while it runs: all on the thread that watches running calls ---
 
     def look(self, now: float) -> None:
@@ -209,7 +261,7 @@ class Call:
         self._chunk_log.emit(self.chunk_events, self._wall, is_over=is_over)
 
     def _facts(self) -> Attributes:
-        return span.identifying_attributes(self._request.wire.operation, self._request.provider, self._request.model)
+        return self._request.facts(self._opening)
 
     def _show(self, preview: str) -> None:
         # If somebody is at it already, the call is ending.
@@ -222,32 +274,24 @@ class Call:
 
     def _stand(self, state: str, now: float) -> Standing:
         settings, answer, wire = self._telemetry.settings, self.answer, self._request.wire
-        sample = answer.preview(self._preview_chars(settings.stream_preview_chars or span.SAMPLE_CHARS))
-        is_charged = wire.estimates and not (wire.opaque or wire.fetches)
-        tokens = span.estimate_output(answer.characters, sample) if is_charged else None
+        limit, tail = self._preview_chars(settings.stream_preview_chars), ""
+        if limit and self._telemetry.content.redaction is None:
+            tail = answer.preview(limit)
+        charges = self.charges_so_far() if is_charged(wire) else Charges()
         return Standing(
             state=state,
             elapsed=now - self._started,
             silence=self._silence(now),
             chunks=self.chunks,
             characters=answer.characters,
-            output_tokens=tokens,
-            is_estimated=is_charged,
-            cost=None if tokens is None else self._cost_so_far(tokens),
-            preview=self._telemetry.content.live_preview(answer, self._preview_chars(settings.stream_preview_chars), sample),
+            output_tokens=charges.usage.output_tokens,
+            is_estimated=is_charged(wire),
+            cost=None if charges.price is None else float(charges.price.total),
+            preview=self._telemetry.content.live_preview(answer, limit, tail),
         )
 
     def _preview_chars(self, wanted: int) -> int:
         return span.text_limit(self._span, wanted)
-
-    def _cost_so_far(self, output_tokens: int) -> float | None:
-        usage = replace(self.answer.reported, output_tokens=output_tokens)
-        if usage.total_input_tokens is None:
-            if self._prompt_tokens is None:
-                self._prompt_tokens = self._estimate_prompt()
-            usage.input_tokens = self._prompt_tokens
-        price = self._telemetry.prices.price(self._request.provider, (self.answer.model, self._request.model), usage)
-        return None if price is None else float(price.total)
 
     # --- the end ---
 
@@ -263,8 +307,12 @@ class Call:
         if live.claim(self):
             at = perf_counter() if at is None else at
             with self._ending:
+                self.outcome, self.error = kind, error if self._followers else None
                 self._conclude(kind, error, at)
                 self._span.end(self._wall(at))
+                followers, self._followers = self._followers, None
+            for tell in followers or ():  # no lock is held: they may look at the call, or wait for others who do
+                _call_back(tell)
 
     @guard("writing a span")
     def _conclude(self, kind: str, error: BaseException | None, at: float) -> None:
@@ -272,6 +320,7 @@ class Call:
         if (content := self._telemetry.content).upload is not None:
             known = {**ended.opening, **ended.attributes()}
             ended = replace(ended, references=content.store(self._span.get_span_context(), ended.messages, known))
+        self.ended = ended
         self._write(ended)
         self._tell_the_end(ended, at)
 
@@ -291,12 +340,31 @@ class Call:
             charges=charges,
             messages=self._asked | said,
             preview=content.preview(self.answer, self._preview_chars(self._telemetry.settings.stream_preview_chars), said),
+            keep=self._marks(kind, charges, at - self._started),
         )
+
+    def _marks(self, kind: str, charges: Charges, seconds: float) -> str:
+        """Why the call is worth keeping, if it is."""
+        if not (rules := self._telemetry.settings.keep):
+            return ""
+        cost = None if charges.price is None else float(charges.price.total)
+        return keep.marks(rules, keep.Measured(kind, seconds, cost, self._longest_gap))
 
     def _charges(self) -> Charges:
         if not self.accepted:
             return priced(self._telemetry, self._request, self.answer, [])
         return charge(self._telemetry, self._request, self.answer, None if self._unread else self._estimate_prompt)
+
+    def charges_so_far(self) -> Charges:
+        """What it has used until now, in part estimated; once it has ended, what it used."""
+        if self.ended is not None:
+            return self.ended.charges
+        return so_far(self._telemetry, self._request, self.answer, self._input_tokens)
+
+    def _input_tokens(self) -> int:
+        if self._prompt_tokens is None:
+            self._prompt_tokens = self._estimate_prompt()
+        return self._prompt_tokens
 
     def _estimate_prompt(self) -> int:
         return span.estimate_prompt(self._prompt or self._request.wire.prompt(self._request.body))
@@ -373,3 +441,12 @@ class Call:
             cost=None if charges.price is None else float(charges.price.total),
             preview=ended.preview,
         )
+
+
+def _nothing() -> None:
+    return None
+
+
+@guard("telling of a call's end")
+def _call_back(follower: Callable[[], None]) -> None:
+    follower()

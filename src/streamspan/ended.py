@@ -7,7 +7,7 @@ from traceback import TracebackException
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, set_span_in_context
 
-from streamspan import outcome, semconv, span
+from streamspan import outcome, semconv
 from streamspan.answer import Answer
 from streamspan.charges import Charges
 from streamspan.content import Content, Messages
@@ -65,10 +65,12 @@ class Ended:
     preview: str = ""
     references: Mapping[str, str] | None = None
     """What is written in place of the messages, if they were uploaded."""
+    keep: str = ""
+    """Why it is worth keeping: the rules that hold for it."""
 
     def facts(self) -> Attributes:
         """What call it was, for signals beside its span."""
-        return span.identifying_attributes(self.request.wire.operation, self.request.provider, self.request.model)
+        return self.request.facts(self.opening)
 
     @property
     def context(self) -> Context:
@@ -78,4 +80,5 @@ class Ended:
     def attributes(self) -> Attributes:
         """What its end adds to what was known when it began, without content."""
         failed: Attributes = {semconv.ERROR_TYPE: self.failure.code} if self.failure else {}
-        return {semconv.OUTCOME: self.outcome, **failed, **self.response, **self.charges.attributes(), **self.timing}
+        keep: Attributes = {semconv.KEEP: self.keep} if self.keep else {}
+        return {semconv.OUTCOME: self.outcome, **failed, **self.response, **self.charges.attributes(), **self.timing, **keep}

@@ -96,10 +96,10 @@ def _fill(value: Any, least: int, limit: int, measure: Measure) -> Any:
     room = limit - measure(dump_json(value)) + sum(sizes)
     if room < len(sizes) * least:
         return None
-    return _with_texts_cut(value, _largest_cap(sizes, room), in_json) if sizes else value
+    return _with_texts_cut(value, largest_cap(sizes, room), in_json) if sizes else value
 
 
-def _largest_cap(sizes: Iterable[int], room: int) -> int:
+def largest_cap(sizes: Iterable[int], room: int) -> int:
     """The largest number that as many may have as are larger, for all of them to take no more than the room."""
     ascending = sorted(sizes)
     for taken, size in enumerate(ascending):
