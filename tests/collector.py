@@ -100,6 +100,8 @@ class Collector:
         self._spans: list[SpanRecord] = []
         self._events: list[LogEvent] = []
         self._exports: list[list[Point]] = []
+        self.bodies: list[bytes] = []
+        """The raw requests, of every kind, as they were before compression."""
         self.refused: list[str] = []
         """The paths that were answered 404 or 413."""
         self.sizes: list[int] = []
@@ -212,6 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["content-length"]))
         if self.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
+        self._collector.bodies.append(body)
         self._collector.sizes.append(len(body))
         receive = self._routes.get(self.path)
         if receive is None or len(body) > HTTP_LIMIT:

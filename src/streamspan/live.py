@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from time import perf_counter, thread_time
 from typing import Protocol
 
+from streamspan import upload
 from streamspan.errors import report
 
 _SHORTEST = 0.05
@@ -146,6 +147,7 @@ def end_all() -> None:
     finally:
         _is_ending = False
     settle()
+    upload.flush()
 
 
 def _run() -> None:
