@@ -14,7 +14,7 @@ from streamspan.client import options as reading
 from streamspan.client import sessions
 from streamspan.client.clients import Clients, by_provider
 from streamspan.client.linkage import parent_context
-from streamspan.client.observation import Observation, observe
+from streamspan.client.observation import Observation, Observer
 from streamspan.client.options import Asked, Options
 from streamspan.client.results import RunLocalResult
 from streamspan.client.run import Run
@@ -61,7 +61,7 @@ class Client:
     ) -> None:
         self._keys = by_provider("api_keys", api_keys)
         self._urls = by_provider("base_urls", base_urls)
-        self._clients = Clients(clients, async_clients, observe)
+        self._clients = Clients(clients, async_clients, Observer(tracer_provider).observe)
         self._timeout = timeout
         self._tracer = get_tracer("streamspan", __version__, tracer_provider)
         self._streams: WeakSet[LocalStream | AsyncLocalStream] = WeakSet()

@@ -20,17 +20,16 @@ class Clients:
         self,
         given: Mapping[str, Any] | None,
         given_async: Mapping[str, Any] | None,
-        observe: Callable[[Any], Any],
+        observe: Callable[[str, Any], None],
     ) -> None:
         self._given = by_provider("clients", given)
         self._given_async = by_provider("async_clients", given_async)
         self._observe = observe
-        """Has our instrumentation observe a client, and returns it."""
+        """Has our instrumentation observe a client, given which SDK it is of."""
         self._lock = threading.Lock()
         self._made: dict[_Key, Any] = {}
         # Connections belong to the loop that they were opened in: a program that runs several has a client for each.
         self._made_in: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, Any]] = WeakKeyDictionary()
-        self._observed: set[int] = set()
         self._is_closed = False
 
     def get(self, transport: Transport, access: Access, *, is_async: bool) -> Any:
@@ -40,27 +39,23 @@ class Clients:
             RuntimeError: If all of this is closed.
             ValueError: If a client was given, and more is said than it can be told.
         """
+        client = self._find(transport, access, is_async=is_async)
+        self._observe(transport.wire.sdk, client)
+        return client
+
+    def _find(self, transport: Transport, access: Access, *, is_async: bool) -> Any:
         with self._lock:  # making one takes long, and nobody shall make it twice
             if self._is_closed:
                 raise RuntimeError("this streamspan.Client is closed")
             given = (self._given_async if is_async and transport.has_async else self._given).get(transport.provider)
             if given is not None:
-                return self._use(transport, given, access)
+                _refuse(transport, access)
+                return given
             made = self._made_in.setdefault(asyncio.get_running_loop(), {}) if is_async and transport.is_bound else self._made
             key = transport.provider, access
             if key not in made:
-                made[key] = self._observe(transport.make(access, is_async=is_async))
+                made[key] = transport.make(access, is_async=is_async)
             return made[key]
-
-    def _use(self, transport: Transport, given: Any, access: Access) -> Any:
-        if access.key is not None or access.timeout is not None:
-            option = "provider_api_key" if access.key is not None else "timeout"
-            message = f"{option} cannot be used with the client that was given for {transport.provider}, which has its own"
-            raise ValueError(message)
-        if id(given) not in self._observed:
-            self._observed.add(id(given))
-            self._observe(given)
-        return given
 
     def close(self) -> None:
         """Closes what can be closed without waiting; asynchronous clients are left to `aclose`, or to the end of their loop."""
@@ -90,6 +85,13 @@ class Clients:
             self._made.clear()
             self._made_in.clear()
         yield from made
+
+
+def _refuse(transport: Transport, access: Access) -> None:
+    if access.key is not None or access.timeout is not None:
+        option = "provider_api_key" if access.key is not None else "timeout"
+        message = f"{option} cannot be used with the client that was given for {transport.provider}, which has its own"
+        raise ValueError(message)
 
 
 def by_provider(name: str, given: Mapping[str, Any] | None) -> dict[str, Any]:

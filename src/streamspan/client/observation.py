@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
+from opentelemetry.trace import TracerProvider
+
 from streamspan.call import Call
 from streamspan.handle import Handle, handle
 from streamspan.result import TokenUsage, cost_of, usage_of
@@ -92,6 +94,16 @@ class Observation:
             call.follow(lambda: tell(call.outcome or ""))
 
 
-def observe(client: Any) -> Any:
-    """Has our instrumentation observe the calls of an SDK's client, once, and returns it."""
-    return client
+class Observer:
+    """Has our instrumentation observe SDKs' clients."""
+
+    def __init__(self, tracer_provider: TracerProvider | None) -> None:
+        self._tracer_provider = tracer_provider
+
+    def observe(self, sdk: str, client: Any) -> None:
+        """Sees to it that a client is observed.
+
+        Args:
+            sdk: Its SDK, as wire formats call it.
+            client: The SDK's client.
+        """
