@@ -43,12 +43,12 @@ class Case:
         return self.kind.model
 
     @asynccontextmanager
-    async def client(self, server: Loopback) -> AsyncGenerator[Client]:
+    async def client(self, server: Loopback, **options: Any) -> AsyncGenerator[Client]:
         """A client with the SDK's own one in it."""
         surface = self.surface
         made: Any = google_client(server, is_async=self.is_async) if self.provider == "google" else surface.client(server)
         kind = "async_clients" if surface.is_async and self.provider != "google" else "clients"
-        given: Any = {kind: {self.provider: made}}
+        given: Any = {kind: {self.provider: made}, **options}
         async with Client(**given) as client:
             yield client
         await surface.shut(made.aio if self.provider == "google" and self.is_async else made)

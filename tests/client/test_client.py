@@ -1,11 +1,16 @@
 """One call for every provider: whole and streamed, sync and async, over the SDKs' own clients and real bytes."""
 
-from typing import Any
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 
 from streamspan import semconv
 from streamspan.client import RunLocalResult, StreamResult
+from streamspan.client.worker import ROOM
 
 from client_cases import CASES, MESSAGES, TEXT, TEXTS, Case
 from conftest import Recorder
@@ -81,3 +86,87 @@ async def test_tools_are_called_and_answered(case: Case, stream: bool, observed:
             sent = str(server.requests[1].json)
             assert all(word in sent for word in ("call_1", "get_weather", "Lima", "20"))
     assert len(observed.spans(2)) == 2
+
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "minLength": 1}, "at": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def within(sent: Any) -> Iterator[Any]:
+    """All values in a body, also those that stand in it as text."""
+    yield sent
+    if isinstance(sent, str) and sent.startswith("{"):
+        yield json.loads(sent)
+    if isinstance(sent, dict):
+        sent = list(cast("dict[str, Any]", sent).values())
+    if isinstance(sent, list):
+        for value in cast("list[Any]", sent):
+            yield from within(value)
+
+
+@pytest.mark.parametrize("case", CASES, ids=repr)
+async def test_everything_that_can_be_said_is_sent(case: Case, observed: Recorder) -> None:
+    """Through the SDKs' own checks, and to the wire: the schemas, of a tool and of the answer, are there as they were given."""
+    answer_schema = {**SCHEMA, "description": "the answer"}
+    with Loopback(case.whole()) as server:
+        async with case.client(server) as client:
+            await case.run(
+                client,
+                messages=[
+                    {"role": "system", "content": "Be {{mood}}."},
+                    {"role": "user", "content": [{"type": "text", "text": "What is it?"}, {"type": "image", "data": PNG}]},
+                ],
+                variables={"mood": "kind"},
+                temperature=0.25,
+                top_p=0.75,
+                max_output_tokens=77,
+                stop=["END"],
+                timeout=30 if case.provider != "amazon_bedrock" else None,
+                tools=[{"name": "look", "description": "Looks.", "parameters": SCHEMA}],
+                tool_choice={"name": "look"},
+                response_format={"type": "json_schema", "schema": answer_schema},
+            )
+        sent = list(within(server.requests[0].json))
+    for said in (SCHEMA, answer_schema, "What is it?", "iVBORw0KGgo=", "look", "Looks.", 0.25, 0.75, 77, ["END"]):
+        assert said in sent or (said == "iVBORw0KGgo=" and f"data:image/png;base64,{said}" in sent), said
+    assert "Be kind." in sent
+    assert observed.attributes()[semconv.REQUEST_TEMPERATURE] == 0.25
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.is_async], ids=repr)
+async def test_the_loop_is_never_held_up(case: Case, observed: Recorder) -> None:
+    """While a stream waits for its next chunk, the program's other tasks run: one of them lets the provider go on."""
+    hold = threading.Event()
+    wire = case.wire()
+    with Loopback(case.surface.streams([*wire[: case.surface.partway], hold, *wire[case.surface.partway :]])) as server:
+        async with case.client(server) as client:
+            stream = await case.run(client, stream=True)
+
+            async def let_go() -> None:
+                await asyncio.sleep(0.1)
+                hold.set()
+
+            task = asyncio.create_task(let_go())
+            assert "".join(await case.read(stream)) == TEXT
+            assert hold.is_set()
+            await task
+    assert observed.attributes()[semconv.OUTCOME] == "completed"
+
+
+async def test_a_thread_reads_little_ahead(observed: Recorder) -> None:
+    """Where a thread reads for the loop, it waits for the program: what is not read yet is not in memory."""
+    (case,) = (case for case in CASES if repr(case) == "amazon_bedrock-async")
+    texts = [f"{number} " for number in range(200)]
+    with Loopback(case.streams(texts)) as server:
+        async with case.client(server) as client:
+            stream = await case.run(client, stream=True)
+            await asyncio.sleep(0.2)
+            call: Any = stream._run.observation._call
+            assert call.chunks <= ROOM + 1
+            assert await case.read(stream) == texts
+    assert observed.attributes()[semconv.CHUNKS] == len(case.wire(texts))

@@ -3,7 +3,9 @@
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import import_module
+from inspect import signature
 from typing import Any, Protocol
 
 from streamspan.client.formats import anthropic_messages, bedrock_converse, google_genai, openai_chat
@@ -224,18 +226,24 @@ class AnthropicTransport(StainlessTransport):
     def create(self, client: Any, question: Question, *, stream: bool) -> Any:
         """``messages.create``."""
         arguments = anthropic_messages.arguments(question, stream=stream)
-        # An SDK that does not know this argument sends it all the same, as the API has it.
-        if "output_config" in arguments and not takes(client.messages.create, "output_config"):
-            body: dict[str, Any] = {**arguments.get("extra_body", {}), "output_config": arguments.pop("output_config")}
-            arguments["extra_body"] = body
-        return client.messages.create(**arguments, **given(timeout=question.timeout))
+        return client.messages.create(**_fit(arguments, _parameters(type(client.messages))), **given(timeout=question.timeout))
 
 
-def takes(function: Any, name: str) -> bool:
-    """Whether an SDK's method has an argument of this name."""
-    from inspect import signature  # noqa: PLC0415 - for old SDKs only
+@cache
+def _parameters(messages: Any) -> frozenset[str]:
+    return frozenset(signature(messages.create).parameters)
 
-    return name in signature(function).parameters
+
+def _fit(arguments: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    """The arguments, with those that this version of the SDK has no name for where it takes what it does not know.
+
+    Old versions lack ``output_config``, new ones ``temperature`` and ``top_p``, as new models take neither; the API has them all.
+    """
+    unknown = {name: value for name, value in arguments.items() if name not in known}
+    if not unknown:
+        return arguments
+    rest = {name: value for name, value in arguments.items() if name in known}
+    return {**rest, "extra_body": {**unknown, **rest.get("extra_body", {})}}
 
 
 # --- Google ----------------------------------------------------------------------------------------------------------
