@@ -38,10 +38,7 @@ class SdkInstrumentor(BaseInstrumentor):
         kwargs.pop("meter_provider", None)  # offered by the machinery; nothing is sent there yet
         settings = Settings.load(kwargs)
         telemetry = Telemetry.of(settings, provider, logger_provider)
-        if settings.progress_interval:
-            live.look_every(settings.progress_interval)
-        if settings.flush_on_sigterm:
-            flush_first(_flush)
+        prepare(settings)
         for target in self._targets:
             patch(target, telemetry)
             rivals.look(target.package)
@@ -50,6 +47,14 @@ class SdkInstrumentor(BaseInstrumentor):
         for target in self._targets:
             unpatch(target)
         live.settle()
+
+
+def prepare(settings: Settings) -> None:
+    """Sets up what is one for the whole process: how often running calls are looked at, and what SIGTERM does."""
+    if settings.progress_interval:
+        live.look_every(settings.progress_interval)
+    if settings.flush_on_sigterm:
+        flush_first(_flush)
 
 
 def _flush() -> None:
