@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from opentelemetry._logs import LoggerProvider, get_logger_provider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # pyright: ignore[reportMissingTypeStubs]
+from opentelemetry.metrics import MeterProvider, get_meter_provider
 from opentelemetry.trace import TracerProvider, get_tracer_provider
 
 from streamspan import live, rivals
@@ -35,9 +36,9 @@ class SdkInstrumentor(BaseInstrumentor):
     def _instrument(self, **kwargs: Any) -> None:
         provider: TracerProvider | None = kwargs.pop("tracer_provider", None)
         logger_provider: LoggerProvider | None = kwargs.pop("logger_provider", None)
-        kwargs.pop("meter_provider", None)  # offered by the machinery; nothing is sent there yet
+        meter_provider: MeterProvider | None = kwargs.pop("meter_provider", None)
         settings = Settings.load(kwargs)
-        telemetry = Telemetry.of(settings, provider, logger_provider)
+        telemetry = Telemetry.of(settings, provider, logger_provider, meter_provider)
         prepare(settings)
         for target in self._targets:
             patch(target, telemetry)
@@ -60,7 +61,7 @@ def prepare(settings: Settings) -> None:
 def _flush() -> None:
     """Ends every running call, and has what is known of them sent."""
     live.end_all()
-    for provider in (get_tracer_provider(), get_logger_provider()):
+    for provider in (get_tracer_provider(), get_logger_provider(), get_meter_provider()):
         if force_flush := getattr(provider, "force_flush", None):
             force_flush()
 
@@ -102,13 +103,18 @@ INSTRUMENTORS: tuple[type[SdkInstrumentor], ...] = (
 
 
 def instrument(
-    *, tracer_provider: TracerProvider | None = None, logger_provider: LoggerProvider | None = None, **settings: Any
+    *,
+    tracer_provider: TracerProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    **settings: Any,
 ) -> None:
     """Observes the model calls of every SDK that is installed, from now on, on clients old and new.
 
     Args:
         tracer_provider: Where spans go; the global provider unless given.
         logger_provider: Where the log events of running streams go; the global provider unless given.
+        meter_provider: Where metrics go; the global provider unless given.
         **settings: The fields of `streamspan.Settings`, such as ``capture_stream_chunks=True``.
 
     Raises:
@@ -122,7 +128,9 @@ def instrument(
             ", ".join(package for kind in INSTRUMENTORS for package in kind.packages()),
         )
     for kind in installed:
-        kind().instrument(tracer_provider=tracer_provider, logger_provider=logger_provider, **settings)
+        kind().instrument(
+            tracer_provider=tracer_provider, logger_provider=logger_provider, meter_provider=meter_provider, **settings
+        )
 
 
 def _is_installed(package: str) -> bool:

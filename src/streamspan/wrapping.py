@@ -3,6 +3,7 @@
 from typing import Any, TypeVar
 
 from opentelemetry._logs import LoggerProvider
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from streamspan.instrumentor import prepare
@@ -18,6 +19,7 @@ def wrap(
     *,
     tracer_provider: TracerProvider | None = None,
     logger_provider: LoggerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
     **settings: Any,
 ) -> Client:
     """Observes the calls of one client, and gives it back: the same object.
@@ -29,6 +31,7 @@ def wrap(
         client: A client of openai, anthropic, google-genai, boto3 or aiobotocore.
         tracer_provider: Where spans go; the global provider unless given.
         logger_provider: Where log events go; the global provider unless given.
+        meter_provider: Where metrics go; the global provider unless given.
         **settings: The fields of `streamspan.Settings`.
 
     Raises:
@@ -41,7 +44,7 @@ def wrap(
     own_clients.methods(client)  # before anything is done
     settings_in_force = Settings.load(settings)
     prepare(settings_in_force)
-    own_clients.observe(client, Telemetry.of(settings_in_force, tracer_provider, logger_provider))
+    own_clients.observe(client, Telemetry.of(settings_in_force, tracer_provider, logger_provider, meter_provider))
     return client
 
 

@@ -64,8 +64,7 @@ def leave(client: Any) -> None:
 
 
 def _send(holder: Any, name: str, wrapper: Wrapper, /, *args: Any, **kwargs: Any) -> Any:
-    kind: Any = type(holder)
-    function = strip(getattr(kind, name), wrapper).__get__(holder)
+    function = strip(getattr(holder.__class__, name), wrapper).__get__(holder)
     return wrapper(beneath(holder, function), holder, args, kwargs)
 
 
@@ -82,8 +81,7 @@ def _observe_more(target: Target, client: Any, telemetry: Telemetry) -> None:
 
 
 def _copy(client: Any, name: str, telemetry: Telemetry, /, *args: Any, **kwargs: Any) -> Any:
-    kind: Any = type(client)
-    copied = getattr(kind, name)(client, *args, **kwargs)
+    copied = getattr(client.__class__, name)(client, *args, **kwargs)
     guard("observing a copied client")(observe)(copied, telemetry)
     return copied
 

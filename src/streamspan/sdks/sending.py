@@ -31,7 +31,7 @@ class Sending:
     """One request from `begin` until the SDK's function returns or raises."""
 
     call: Call | None
-    """Who observes it; ``None`` if its span is not recording."""
+    """Who observes it; ``None`` if its span is not recording, and nobody takes metrics."""
     token: Token[Context]
 
     def send(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -84,7 +84,8 @@ def begin(package: str, describe: Callable[..., Request | None], /, *args: Any, 
     started_ns = time_ns()
     opening = request.attributes()
     span = start(telemetry, request, opening, started_ns)
-    call = Call(telemetry, request, opening, span, started_ns) if span.is_recording() else None
+    taking = telemetry.for_span(span)
+    call = Call(taking, request, opening, span, started_ns) if taking is not None else None
     return Sending(call, attach(set_value(_OBSERVED, value=True, context=_inside(span, request))))
 
 
