@@ -39,10 +39,7 @@ class SdkInstrumentor(BaseInstrumentor):
         meter_provider: MeterProvider | None = kwargs.pop("meter_provider", None)
         settings = Settings.load(kwargs)
         telemetry = Telemetry.of(settings, provider, logger_provider, meter_provider)
-        if settings.progress_interval:
-            live.look_every(settings.progress_interval)
-        if settings.flush_on_sigterm:
-            flush_first(_flush)
+        prepare(settings)
         for target in self._targets:
             patch(target, telemetry)
             rivals.look(target.package)
@@ -51,6 +48,14 @@ class SdkInstrumentor(BaseInstrumentor):
         for target in self._targets:
             unpatch(target)
         live.settle()
+
+
+def prepare(settings: Settings) -> None:
+    """Sets up what is one for the whole process: how often running calls are looked at, and what SIGTERM does."""
+    if settings.progress_interval:
+        live.look_every(settings.progress_interval)
+    if settings.flush_on_sigterm:
+        flush_first(_flush)
 
 
 def _flush() -> None:

@@ -1,16 +1,20 @@
 """What our own instrumentation knows of a call that a client makes: the one seam between the two."""
 
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
+from weakref import WeakSet
 
 from opentelemetry.trace import TracerProvider
 
 from streamspan.call import Call
 from streamspan.handle import Handle, handle
 from streamspan.result import TokenUsage, cost_of, usage_of
+from streamspan.sdks.patching import is_instrumented
 from streamspan.sdks.sending import noting
+from streamspan.wrapping import wrap
 
 
 class Observation:
@@ -95,15 +99,22 @@ class Observation:
 
 
 class Observer:
-    """Has our instrumentation observe SDKs' clients."""
+    """Has our instrumentation observe SDKs' clients: where `instrument` says, or else by themselves."""
 
     def __init__(self, tracer_provider: TracerProvider | None) -> None:
         self._tracer_provider = tracer_provider
+        self._lock = threading.Lock()
+        self._wrapped: WeakSet[Any] = WeakSet()
 
     def observe(self, sdk: str, client: Any) -> None:
-        """Sees to it that a client is observed.
+        """Sees to it that a client is observed: asked for each call, as `instrument` and `uninstrument` may come in between.
 
         Args:
             sdk: Its SDK, as wire formats call it.
             client: The SDK's client.
         """
+        if is_instrumented(sdk) and self._tracer_provider is None:
+            return
+        with self._lock:
+            if client not in self._wrapped:
+                self._wrapped.add(wrap(client, tracer_provider=self._tracer_provider))

@@ -226,7 +226,9 @@ class AnthropicTransport(StainlessTransport):
     def create(self, client: Any, question: Question, *, stream: bool) -> Any:
         """``messages.create``."""
         arguments = anthropic_messages.arguments(question, stream=stream)
-        return client.messages.create(**_fit(arguments, _parameters(type(client.messages))), **given(timeout=question.timeout))
+        return client.messages.create(
+            **_fit(arguments, _parameters(client.messages.__class__)), **given(timeout=question.timeout)
+        )
 
 
 @cache
