@@ -9,6 +9,8 @@ from streamspan.instrumentor import (
     instrument,
     uninstrument,
 )
+from streamspan.manual.llm import LLMSpan, llm
+from streamspan.manual.observe import observe
 from streamspan.settings import Settings
 from streamspan.version import __version__
 
@@ -16,10 +18,13 @@ __all__ = [
     "AnthropicInstrumentor",
     "BedrockInstrumentor",
     "GoogleGenAIInstrumentor",
+    "LLMSpan",
     "OpenAIInstrumentor",
     "Settings",
     "SettingsError",
     "__version__",
     "instrument",
+    "llm",
+    "observe",
     "uninstrument",
 ]

@@ -2,10 +2,11 @@
 
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from time import perf_counter
-from typing import Any
+from time import perf_counter, time_ns
+from typing import Any, TypeVar
 
 from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
 
@@ -20,7 +21,8 @@ from streamspan.listeners.chunk_log import ChunkLog
 from streamspan.listeners.progress import MOST, Progress
 from streamspan.listeners.progress_log import ProgressLog, Standing
 from streamspan.outcome import ABANDONED, COMPLETED, FAILED, TRUNCATED
-from streamspan.request import Request
+from streamspan.request import Request, start
+from streamspan.shared import Above, call_above
 from streamspan.telemetry import Telemetry
 from streamspan.wire import Attributes, Prompt
 
@@ -30,6 +32,7 @@ class Call:
 
     __slots__ = (
         "__weakref__",
+        "_above",
         "_asked",
         "_chunk_log",
         "_ending",
@@ -88,14 +91,21 @@ class Call:
         self._asked = dict[str, list[dict[str, Any]]]()
         if telemetry.content.is_kept:
             # Now, not at the end: the application may change its list of messages while the answer comes.
-            self._prompt = request.wire.prompt(request.body)
-            self._asked = telemetry.content.asked(self._prompt)
-            if telemetry.content.on_span:
-                started.set_attributes(telemetry.content.for_span(self._asked))
+            self._ask(request.wire.prompt(request.body))
         if telemetry.settings.pending_span:
             self._announce()
         telemetry.prices.warm_up()
         live.add(self)
+        self._above: Above | None = call_above(started)
+        """The program's own call, whose span this one shares: it ends with that."""
+        if self._above is not None:
+            self._above.give_way(self)
+
+    def _ask(self, prompt: Prompt) -> None:
+        self._prompt = prompt
+        self._asked = self._telemetry.content.asked(prompt)
+        if self._telemetry.content.on_span:
+            self._span.set_attributes(self._telemetry.content.for_span(self._asked))
 
     def _announce(self) -> None:
         """One span that is over at once, for who watches traces only; it has none of the names that tokens are counted by."""
@@ -257,9 +267,14 @@ class Call:
     def _end(self, kind: str, *, at: float | None = None, error: BaseException | None = None) -> None:
         if live.claim(self):
             at = perf_counter() if at is None else at
-            with self._ending:
-                self._conclude(kind, error, at)
-                self._span.end(self._wall(at))
+            if self._above is None or not self._above.keep(self, kind, error, at):
+                self.finish(kind, error, at)
+
+    def finish(self, kind: str, error: BaseException | None, at: float) -> None:
+        """Writes the span of a call that has ended, and tells of it; for whoever has claimed the call."""
+        with self._ending:
+            self._conclude(kind, error, at)
+            self._span.end(self._wall(at))
 
     @guard("writing a span")
     def _conclude(self, kind: str, error: BaseException | None, at: float) -> None:
@@ -361,3 +376,24 @@ class Call:
             cost=None if charges.price is None else float(charges.price.total),
             preview=ended.preview,
         )
+
+
+C = TypeVar("C", bound=Call)
+
+
+def begin(
+    telemetry: Telemetry, request: Request, make: Callable[[Telemetry, Request, Attributes, Span, int], C]
+) -> tuple[Span, C | None]:
+    """Starts the span of a call and observes it.
+
+    Args:
+        telemetry: Where the signals go.
+        request: The call.
+        make: `Call`, or a class of it.
+
+    Returns:
+        The span, and the call; ``None`` if nobody takes anything of it.
+    """
+    at, opening = time_ns(), request.attributes()
+    span = start(telemetry, request, opening, at)
+    return span, make(telemetry, request, opening, span, at) if span.is_recording() else None

@@ -39,6 +39,11 @@ def active(package: str) -> Telemetry | None:
     return _active.get(package)
 
 
+def any_active() -> Telemetry | None:
+    """Where the calls of the first SDK report to that is instrumented, if any is."""
+    return next(iter(tuple(_active.values())), None)
+
+
 def patch(target: Target, telemetry: Telemetry) -> None:
     """Instruments the SDK, now or as soon as it is imported; we never import it ourselves."""
     _active[target.package] = telemetry
