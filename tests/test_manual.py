@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +21,7 @@ from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import get_current_span
 
 import streamspan
 from streamspan import live, wiring
@@ -42,7 +43,7 @@ class Told:
         self.provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(collector.traces_endpoint)))
         self.logs = LoggerProvider(shutdown_on_exit=False)
         self.logs.add_log_record_processor(SimpleLogRecordProcessor(OTLPLogExporter(f"{collector.endpoint}/v1/logs")))
-        self.settings = {"progress_interval": 0.0, **settings}
+        self.settings: dict[str, Any] = {"progress_interval": 0.0, **settings}
 
     def start(self, *, sdks: bool) -> None:
         """Settings and providers for manual spans, and, if wished, the SDKs observed too."""
@@ -90,7 +91,7 @@ BLOCKS = pytest.mark.parametrize("is_async", [False, True], ids=["with", "async-
 
 
 @asynccontextmanager
-async def block(is_async: bool, *args: Any, **kwargs: Any) -> AsyncIterator[streamspan.LLMSpan]:
+async def block(is_async: bool, *args: Any, **kwargs: Any) -> AsyncGenerator[streamspan.LLMSpan]:
     """``with llm(...)``, or ``async with``."""
     if is_async:
         async with streamspan.llm(*args, **kwargs) as span:
@@ -319,7 +320,7 @@ def test_span_without_a_block(told: Told) -> None:
 def test_generator_with_a_block(told: Told) -> None:
     """A generator that is closed while it stands in the block ends the call as aborted."""
 
-    def answer() -> Iterator[str]:
+    def answer() -> Generator[str]:
         with streamspan.llm("openai.chat", model=MODEL, stream=True) as span:
             for text in ("a", "b", "c"):
                 span.record_chunk(text)
@@ -327,7 +328,7 @@ def test_generator_with_a_block(told: Told) -> None:
 
     reading = answer()
     assert next(reading) == "a"
-    reading.close()  # pyright: ignore[reportAttributeAccessIssue]
+    reading.close()
     assert told.attributes()["streamspan.outcome"] == "aborted"
 
 
@@ -411,10 +412,28 @@ def use(**arguments: Any) -> streamspan.LLMSpan:
 
 
 def test_suppressed(told: Told) -> None:
-    """Where instrumentation is suppressed nothing is recorded, and nothing fails."""
-    with suppress_instrumentation():
+    """Where instrumentation is suppressed nothing is recorded, nothing fails, and the trace goes on as without us."""
+    tracer = told.provider.get_tracer("program")
+    with tracer.start_as_current_span("above") as above, suppress_instrumentation():
         assert use().trace_id == "0" * 32
-    assert told.collector.spans() == []
+        with streamspan.llm("openai.chat"):
+            assert get_current_span() is above
+
+        def source() -> Iterator[bool]:
+            yield get_current_span() is above
+
+        assert list(streamspan.observe(source())) == [True]
+    assert [span["name"] for span in told.collector.wait_for(1)] == ["above"]
+
+
+def test_block_in_a_block(told: Told) -> None:
+    """Is a span in a span; the outer one, which was told nothing, has no usage."""
+    with streamspan.llm("my-agent") as outer, streamspan.llm("openai.chat", model=MODEL) as inner:
+        inner.record_usage(input_tokens=9, output_tokens=2)
+    below, above = told.collector.wait_for(2)
+    assert (below["span_id"], below["parent_span_id"], above["span_id"]) == (inner.span_id, outer.span_id, outer.span_id)
+    assert below["attributes"]["gen_ai.usage.input_tokens"] == 9
+    assert not [name for name in above["attributes"] if "usage" in name]
 
 
 def test_not_sampled() -> None:

@@ -95,9 +95,9 @@ class Call:
         if telemetry.settings.pending_span:
             self._announce()
         telemetry.prices.warm_up()
-        live.add(self)
         self._above: Above | None = call_above(started)
         """The program's own call, whose span this one shares: it ends with that."""
+        live.add(self)
         if self._above is not None:
             self._above.give_way(self)
 

@@ -81,6 +81,11 @@ def call_above(span: Span) -> Above | None:
     return _above.get(span.get_span_context().span_id) if isinstance(span, SharedSpan) else None
 
 
+def is_above(span: Span) -> bool:
+    """Whether this is the span of a call of the program's own."""
+    return span.get_span_context().span_id in _above
+
+
 def let_share(span: Span) -> None:
     """Lets another call share a span, where the first was refused."""
     _shared.discard(span)

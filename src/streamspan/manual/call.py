@@ -59,11 +59,6 @@ class ManualCall(Call):
 
     # --- what the program says ---
 
-    def feed(self, chunk: Any) -> None:
-        """Takes one chunk."""
-        self.accepted = True
-        super().feed(chunk)
-
     @guard("taking a call's input")
     def take_input(self, given: Any) -> None:
         """Takes the content of the request."""
@@ -171,8 +166,13 @@ class ManualCall(Call):
 
     def look(self, now: float) -> None:
         """Tells how far it has come, unless a call that is seen inside does."""
+        self._note_acceptance()
         if self._seen is None:
             super().look(now)
+
+    def _note_acceptance(self) -> None:
+        """What has sent a chunk has taken the request. Not with each chunk: this is not for the hot path."""
+        self.accepted = self.accepted or self.chunks > 0
 
     # --- the end ---
 
@@ -189,7 +189,7 @@ class ManualCall(Call):
 
     def _estimate_output(self) -> list[str]:
         wire, usage = self._request.wire, self.answer.reported
-        if usage.output_tokens is not None or not wire.generates or wire.opaque:
+        if usage.output_tokens is not None or not wire.generates or wire.opaque or not self.answer.choices:
             return []
         usage.output_tokens = estimate_tokens(self.answer.generated_text())
         return ["output_tokens"]
@@ -200,6 +200,7 @@ class ManualCall(Call):
                 return
             held, self._held = self._held, None
         at = perf_counter() if at is None else at
+        self._note_acceptance()
         if held is None:
             self._end_alone(kind, error, at)
         elif self._was_in_vain(held, kind):

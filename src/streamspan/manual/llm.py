@@ -6,9 +6,9 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from opentelemetry.context import Context, attach
+from opentelemetry.context import Context, attach, get_current
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-from opentelemetry.trace import INVALID_SPAN, Span, format_span_id, format_trace_id
+from opentelemetry.trace import INVALID_SPAN, Span, format_span_id, format_trace_id, get_current_span
 from opentelemetry.util.types import AttributeValue
 
 from streamspan import live, outcome, semconv, wiring
@@ -18,7 +18,7 @@ from streamspan.manual import names, prompts, usages
 from streamspan.manual.call import ManualCall
 from streamspan.manual.chunks import ChunkReader
 from streamspan.request import Request
-from streamspan.shared import inside
+from streamspan.shared import inside, is_above
 from streamspan.wire import Attributes, Prompt, WireFormat, request_attributes, strings
 
 if TYPE_CHECKING:
@@ -54,6 +54,13 @@ class LLMSpan:
     def span_id(self) -> str:
         """The span's id, 16 hexadecimal digits; there from the start."""
         return format_span_id(self._span.get_span_context().span_id)
+
+    @property
+    def context(self) -> Context:
+        """The OpenTelemetry context inside the call, for work that is done elsewhere, such as in another thread."""
+        if not self._span.get_span_context().is_valid:  # it would cut the trace of those inside
+            return get_current()
+        return inside(self._span, generates=self._generates)
 
     def record_input(self, input: Any) -> None:  # noqa: A002 - the product's own name
         """Records what is asked. It is written where content is captured, and its tokens are estimated where none are reported.
@@ -134,7 +141,7 @@ class LLMSpan:
 
     def __enter__(self) -> Self:
         if self._token is None:
-            self._token = attach(inside(self._span, generates=self._generates))
+            self._token = attach(self.context)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -244,7 +251,10 @@ def _start(
         body["model"] = model
     elif name != wire.operation:
         body["name"] = name
-    request = Request(wire, names.provider_named(provider) if provider else named, "", 0, body, stream, more)
+    asked = names.provider_named(provider) if provider else named
+    # A block in a block is a span in a span: the program wants both.
+    context = get_current() if is_above(get_current_span()) else None
+    request = Request(wire, asked, "", 0, body, stream, more, context)
     span, call = begin(wiring.in_force(), request, partial(ManualCall, reader))
     if call is not None:
         live.watch()

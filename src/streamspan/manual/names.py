@@ -60,6 +60,7 @@ def split(name: str) -> tuple[str, str]:
     words = name.split(".")
     for count in range(len(words), 0, -1):
         provider, operation = ".".join(words[:count]), ".".join(words[count:])
-        if provider.lower().replace("-", "_") in _PROVIDERS or operation in _OPERATIONS:
+        if provider.lower().replace("-", "_") in _PROVIDERS:
             return provider_named(provider), _OPERATIONS.get(operation, semconv.CHAT)
-    return "", semconv.CHAT
+    provider, _, operation = name.partition(".")
+    return (provider, _OPERATIONS[operation]) if operation in _OPERATIONS else ("", semconv.CHAT)

@@ -9,7 +9,6 @@ from opentelemetry.context import attach
 
 from streamspan.manual.llm import LLMSpan, llm
 from streamspan.sdks.botocore_streams import Close
-from streamspan.shared import inside
 from streamspan.tap import AsyncStreamProxy, AsyncTap, Proxy, StreamProxy, Tap, agenerate, find_iterator, generate
 from streamspan.tap import _stop as stop
 
@@ -109,7 +108,7 @@ class _Observed(Proxy):
         super().__init__(stream)
         self._self_span = span
         self._self_call: ManualCall | None = span._call
-        self._self_context = inside(span._span, generates=True)
+        self._self_context = span.context
 
     @property
     def trace_id(self) -> str:
