@@ -17,6 +17,8 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, Status
 
 _TICK: Final = 0.01
+HTTP_LIMIT: Final = 20 * 1024 * 1024
+"""How large a request the OpenTelemetry collector takes over HTTP, if its configuration says nothing else."""
 
 
 class Event(TypedDict):
@@ -65,6 +67,8 @@ class LogEvent(TypedDict):
 class Collector:
     """The receiver; it listens while its ``with`` block runs. Other signals than it takes are answered 404, as Jaeger does.
 
+    What is too large is answered 413, as by OpenTelemetry's own.
+
     Args:
         takes_logs: Whether it takes logs, besides traces.
     """
@@ -74,11 +78,13 @@ class Collector:
         self._spans: list[SpanRecord] = []
         self._events: list[LogEvent] = []
         self.refused: list[str] = []
-        """The paths that were answered 404."""
+        """The paths that were answered 404 or 413."""
+        self.sizes: list[int] = []
+        """The sizes of all requests, without compression."""
         routes: dict[str, Callable[[bytes], Message]] = {"/v1/traces": self.receive}
         if takes_logs:
             routes["/v1/logs"] = self.receive_logs
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, routes, self.refused))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, routes, self))
         self._server.daemon_threads = False  # server_close() joins them
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_TICK,), name="collector", daemon=True)
 
@@ -124,7 +130,11 @@ class Collector:
 
     def receive(self, body: bytes) -> Message:
         """Takes in one export request for traces."""
-        received = decode(ExportTraceServiceRequest.FromString(body))
+        return self.take(ExportTraceServiceRequest.FromString(body))
+
+    def take(self, request: ExportTraceServiceRequest) -> ExportTraceServiceResponse:
+        """Takes in one export request for traces, however it came."""
+        received = decode(request)
         with self._arrived:
             self._spans.extend(received)
             self._arrived.notify_all()
@@ -132,7 +142,11 @@ class Collector:
 
     def receive_logs(self, body: bytes) -> Message:
         """Takes in one export request for logs."""
-        received = decode_logs(ExportLogsServiceRequest.FromString(body))
+        return self.take_logs(ExportLogsServiceRequest.FromString(body))
+
+    def take_logs(self, request: ExportLogsServiceRequest) -> ExportLogsServiceResponse:
+        """Takes in one export request for logs, however it came."""
+        received = decode_logs(request)
         with self._arrived:
             self._events.extend(received)
             self._arrived.notify_all()
@@ -151,18 +165,20 @@ class Collector:
 class _Handler(BaseHTTPRequestHandler):
     """One request per connection (HTTP/1.0), so that no handler waits for a next one when the server closes."""
 
-    def __init__(self, routes: Mapping[str, Callable[[bytes], Message]], refused: list[str], *arguments: Any) -> None:
+    def __init__(self, routes: Mapping[str, Callable[[bytes], Message]], collector: Collector, *arguments: Any) -> None:
         self._routes = routes
-        self._refused = refused
+        self._collector = collector
         super().__init__(*arguments)  # answers the request
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         if self.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
-        if (receive := self._routes.get(self.path)) is None:
-            self._refused.append(self.path)
-            self._reply(404, b"")
+        self._collector.sizes.append(len(body))
+        receive = self._routes.get(self.path)
+        if receive is None or len(body) > HTTP_LIMIT:
+            self._collector.refused.append(self.path)
+            self._reply(413 if receive else 404, b"")
             return
         self._reply(200, receive(body).SerializeToString())
 

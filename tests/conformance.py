@@ -7,7 +7,7 @@ A case is files beside each other; to add one takes no code.
 - ``<case>.span.json``: the span, all of it. ``pytest tests/test_conformance.py --write-spans`` writes it; then read what it wrote.
 - ``<case>.request.json``, where the call is not the format's plain one:
 
-  - ``arguments``: of the call, in place of or beside the format's own;
+  - ``arguments``: of the call, in place of or beside the format's own; bytes as ``{"$base64": "..."}``;
   - ``surface``: another of the format's surfaces than its first;
   - ``base_url``: another host; all requests go there through a proxy, which is our server;
   - ``settings``: what streamspan is instrumented with;
@@ -17,6 +17,7 @@ A case is files beside each other; to add one takes no code.
   - ``needs``, ``until``: the oldest and the newest version of an SDK that can do this, such as ``3`` or ``"1.44"``.
 """
 
+import base64
 import json
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
@@ -255,7 +256,11 @@ def load() -> Iterator[Case]:
     for body in sorted(FOLDER.glob("*/*")):
         if body.suffix in BODIES and "." not in body.stem:
             request = body.with_suffix(".request.json")
-            yield Case(body, json.loads(request.read_text()) if request.exists() else {})
+            yield Case(body, json.loads(request.read_text(), object_hook=_bytes) if request.exists() else {})
+
+
+def _bytes(value: dict[str, Any]) -> Any:
+    return base64.b64decode(value["$base64"]) if "$base64" in value else value
 
 
 def is_playable(case: Case) -> bool:

@@ -77,6 +77,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """What rewrites files of the checkout that tests compare with; they are to be read before they are committed."""
     parser.addoption("--write-spans", action="store_true", help="write tests/wire/**/*.span.json")
     parser.addoption("--write-coverage", action="store_true", help="write docs/coverage.md")
+    parser.addoption("--write-telemetry", action="store_true", help="write docs/telemetry.md")
     parser.addoption("--write-settings", action="store_true", help="write docs/settings.md")
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from streamspan.answer import Answer, dump_json, mend, parse_arguments
+from streamspan.answer import Answer, dump_json, mend
+from streamspan.shapes import parse_arguments
 
 
 def parts(answer: Answer, choice: int = 0) -> list[dict[str, Any]]:

@@ -396,8 +396,13 @@ async def test_blocks(surface: AnthropicSurface, observed: Recorder, *, streamed
     assert "aGlkZGVu" not in str(attributes)
     assert attributes["gen_ai.output.messages"][0]["parts"] == [
         {"type": "reasoning", "content": "Hm."},
-        {"type": "redacted_thinking"},
-        {"type": "tool_call", "id": "srvtoolu_1", "name": "web_search", "arguments": {"query": "Lima"}},
+        {"type": "redacted_reasoning"},
+        {
+            "type": "server_tool_call",
+            "id": "srvtoolu_1",
+            "name": "web_search",
+            "server_tool_call": {"type": "web_search", "query": "Lima"},
+        },
         {"type": "server_tool_call_response", "id": "srvtoolu_1", "server_tool_call_response": found},
         {"type": "text", "content": "Lima."},
     ]

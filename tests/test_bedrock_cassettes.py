@@ -14,6 +14,7 @@ from test_cassettes import FOLDER, MISSING, SLICE, Recording, read
 
 from conftest import Recorder
 from loopback import Loopback, Reply
+from messages import misshapen
 from surfaces import BEDROCK, BedrockSurface
 
 
@@ -82,6 +83,7 @@ def expect(recording: Recording) -> dict[str, Any]:
 
 def told(attributes: dict[str, Any]) -> dict[str, Any]:
     """The same of a span."""
+    assert misshapen(attributes) == []
     (message,) = json.loads(attributes["gen_ai.output.messages"])
     parts = message["parts"]
     return {

@@ -34,6 +34,7 @@ import streamspan
 from streamspan import semconv
 
 from loopback import Loopback, Reply, Request
+from messages import misshapen
 
 FOLDER: Final = Path(__file__).parents[2] / "shared" / "cassettes"
 PROVIDERS: Final = ("openai", "azure-openai", "deepseek", "groq", "openrouter", "anthropic")
@@ -480,14 +481,22 @@ def first(heads: list[dict[str, Any]], name: str) -> str | None:
 def told(span: ReadableSpan) -> dict[str, Any]:
     """The attributes of a span, its output put together the way that `Choice.told` does."""
     attributes = dict(span.attributes or {})
+    assert misshapen(attributes) == []
     if messages := attributes.get(semconv.OUTPUT_MESSAGES):
         attributes[semconv.OUTPUT_MESSAGES] = [tell(message["parts"]) for message in json.loads(str(messages))]
     return attributes
 
 
+def call(part: dict[str, Any]) -> dict[str, Any]:
+    """A call to a tool, be it the application's or the provider's."""
+    details = part.get("server_tool_call", {})
+    arguments = part.get("arguments", {key: value for key, value in details.items() if key not in {"type", "server_name"}})
+    return {"name": part["name"], "id": part.get("id"), "arguments": arguments}
+
+
 def tell(parts: list[dict[str, Any]]) -> dict[str, Any]:
     """The parts of one message in the form of `Choice.told`."""
-    calls = [{name: part[name] for name in ("name", "id", "arguments")} for part in parts if part["type"] == "tool_call"]
+    calls = [call(part) for part in parts if part["type"] in {"tool_call", "server_tool_call"}]
     texts = {kind: "".join(part["content"] for part in parts if part["type"] == kind) for kind in ("text", "reasoning")}
     return {**texts, "tools": calls}
 

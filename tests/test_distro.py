@@ -1,10 +1,13 @@
 """``opentelemetry-instrument`` in front of a program: real processes, and OTLP as it arrives at a receiver."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import pytest
 from streamspan.distro import StreamspanDistro
 
 from collector import Collector, SpanRecord
+from grpc_collector import over_grpc
 from loopback import Loopback, Reply, anthropic_events, openai_chunks
 
 OTHER_CONFIGURATOR = re.compile(r"Configuration of \w+ not loaded.*\n")
@@ -38,27 +42,41 @@ BOTH_PROGRAM = (
 )
 
 
-def provider() -> Loopback:
-    """Both providers at one address."""
-    bodies = {"/v1/chat/completions": openai_chunks(["Hel", "lo"]), "/v1/messages": anthropic_events(["Bon", "jour"])}
+def provider(says: Sequence[str]) -> Loopback:
+    """Both providers at one address; what OpenAI's says is given."""
+    bodies = {"/v1/chat/completions": openai_chunks(says), "/v1/messages": anthropic_events(["Bon", "jour"])}
     return Loopback(lambda request: Reply(body=bodies[request.path]))
 
 
-def run(program: str, *, instrumented: bool = True, **env: str) -> Any:
+@contextmanager
+def receiver(collector: Collector, protocol: str) -> Generator[str]:
+    """The endpoint of the collector for OTLP over HTTP or gRPC."""
+    if protocol == "grpc":
+        with over_grpc(collector) as endpoint:
+            yield endpoint
+    else:
+        yield collector.endpoint
+
+
+def run(
+    program: str, *, instrumented: bool = True, says: Sequence[str] = ("Hel", "lo"), protocol: str | None = None, **env: str
+) -> Any:
     """Runs a program under ``opentelemetry-instrument`` against a provider; its result, and the spans that arrived."""
     launch = [str(Path(sys.executable).with_name("opentelemetry-instrument"))] if instrumented else []
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "STREAMSPAN_CAPTURE", "PYTEST"))
     }
     inherited.pop("ANTHROPIC_OPEN_TELEMETRY", None)
-    with provider() as server, Collector() as collector:
+    if protocol:
+        env["OTEL_EXPORTER_OTLP_PROTOCOL"] = protocol
+    with provider(says) as server, Collector() as collector, receiver(collector, protocol or "http/protobuf") as endpoint:
         environment = {
             **inherited,
             "OPENAI_BASE_URL": f"{server.url}/v1",
             "OPENAI_API_KEY": "sk-secretsecret",
             "ANTHROPIC_BASE_URL": server.url,
             "ANTHROPIC_API_KEY": "sk-secretsecret",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
             "OTEL_SERVICE_NAME": "shop",
             "OTEL_PYTHON_DISTRO": "streamspan",
             "OTEL_PYTHON_CONFIGURATOR": "streamspan",
@@ -167,6 +185,49 @@ def test_programmatic_use() -> None:
 
     assert (result.stdout, result.stderr) == ("HelloBonjour", "")
     assert facts(spans) == [("chat claude-haiku-4-5", "completed", "Bonjour"), ("chat gpt-4o-mini", "completed", "Hello")]
+
+
+LONG_ANSWER = "".join(f"Line {number} of a long answer.\n" for number in range(7000))  # 200 KB
+
+MANY_LONG_ANSWERS = """
+    import openai, sys
+    from concurrent.futures import ThreadPoolExecutor
+    client = openai.OpenAI()
+    def ask(number):
+        stream = client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": str(number)}], stream=True)
+        return sum(len(chunk.choices[0].delta.content or "") for chunk in stream)
+    with ThreadPoolExecutor(4) as pool:
+        print(set(pool.map(ask, range(COUNT))))
+"""
+
+
+@pytest.mark.parametrize(("protocol", "count"), [("http/protobuf", 512), ("grpc", 64)])
+def test_many_long_answers(protocol: str, count: int) -> None:
+    """Answers of 200 KB that are still unsent when the program ends all arrive, whole, at a receiver with the usual limits."""
+    program = MANY_LONG_ANSWERS.replace("COUNT", str(count))
+    result, spans = run(program, says=[LONG_ANSWER], protocol=protocol, OTEL_BSP_SCHEDULE_DELAY="60000")
+
+    assert (result.stdout, result.stderr) == (f"{{{len(LONG_ANSWER)}}}\n", "")
+    assert len({span["span_id"] for span in spans}) == len(spans) == count
+    questions = {json.loads(span["attributes"]["gen_ai.input.messages"])[0]["parts"][0]["content"] for span in spans}
+    assert questions == set(map(str, range(count)))
+    answers = {span["attributes"]["gen_ai.output.messages"] for span in spans}
+    assert [json.loads(answer)[0]["parts"] for answer in answers] == [[{"type": "text", "content": LONG_ANSWER}]]
+    assert {span["attributes"].get("streamspan.content.truncated") for span in spans} == {None}
+
+
+@pytest.mark.parametrize(("limit", "most"), [({}, 1002), ({"OTEL_SPAN_EVENT_COUNT_LIMIT": "200"}, 200)])
+def test_one_event_per_chunk(limit: dict[str, str], most: int) -> None:
+    """With chunk capture on, the distribution makes room for the events of a long stream, unless the user says how many."""
+    says = [f"{number} " for number in range(1000)]
+    env: dict[str, Any] = {"STREAMSPAN_CAPTURE_STREAM_CHUNKS": "true", **limit}
+    result, (span,) = run(OPENAI_PROGRAM, says=says, **env)
+
+    assert (result.stdout, result.stderr) == ("".join(says), "")
+    chunks = [event for event in span["events"] if event["name"] == "streamspan.chunk"]
+    assert "".join(event["attributes"].get("text", "") for event in chunks) == "".join(says)
+    assert span["attributes"]["streamspan.chunks"] == 1002
+    assert len(chunks) == 1002 if most == 1002 else 100 < len(chunks) <= most
 
 
 @pytest.mark.parametrize("missing", ["openai", "anthropic"])

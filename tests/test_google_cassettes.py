@@ -12,6 +12,7 @@ from test_cassettes import FOLDER, MISSING, Recording, read
 
 from conftest import Recorder
 from loopback import Loopback
+from messages import misshapen
 from surfaces import GOOGLE, GoogleSurface
 
 
@@ -63,6 +64,7 @@ def expect(recording: Recording) -> dict[str, Any]:
 
 def told(attributes: dict[str, Any]) -> dict[str, Any]:
     """The same of a span."""
+    assert misshapen(attributes) == []
     (message,) = json.loads(attributes["gen_ai.output.messages"])
     parts = message["parts"]
     return {

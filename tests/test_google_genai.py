@@ -534,11 +534,18 @@ CHUNKS = [
 PARTS: list[dict[str, Any]] = [
     {"type": "reasoning", "content": "Hm."},
     {"type": "text", "content": "a"},
-    {"type": "executable_code", "language": "PYTHON", "code": "1+1"},
-    {"type": "code_execution_result", "outcome": "OUTCOME_OK", "output": "2"},
-    {"type": "blob", "modality": "image", "mime_type": "image/png"},
-    {"type": "tool_call", "id": None, "name": "f", "arguments": {"camelCase": 1}},
-    {"type": "tool_call", "id": None, "name": "f", "arguments": {}},
+    {
+        "type": "server_tool_call",
+        "name": "code_execution",
+        "server_tool_call": {"type": "code_execution", "language": "PYTHON", "code": "1+1"},
+    },
+    {
+        "type": "server_tool_call_response",
+        "server_tool_call_response": {"type": "code_execution", "outcome": "OUTCOME_OK", "output": "2"},
+    },
+    {"type": "blob_reference", "modality": "image", "mime_type": "image/png", "size": 3},
+    {"type": "tool_call", "name": "f", "arguments": {"camelCase": 1}},
+    {"type": "tool_call", "name": "f", "arguments": {}},
 ]
 
 
@@ -609,11 +616,12 @@ def test_contents_that_the_sdk_still_has_to_read() -> None:
 
 
 def test_schema_of_a_declared_function() -> None:
-    """Parameters that are given as the SDK's ``Schema`` are on the span as JSON."""
-    schema = types.Schema(type=types.Type.OBJECT, properties={"city": types.Schema(type=types.Type.STRING)})
+    """Parameters that are given as the SDK's ``Schema`` are on the span as a JSON schema, in which names stay as they are."""
+    city = types.Schema(any_of=[types.Schema(type=types.Type.STRING), types.Schema(type=types.Type.ARRAY, min_items=1)])
+    schema = types.Schema(type=types.Type.OBJECT, properties={"any_of": city})
     tool = types.Tool(function_declarations=[types.FunctionDeclaration(name="f", parameters=schema)])
     tools = prompt(body("m", "x", {"tools": [tool]})).tools
-    parameters = {"type": "OBJECT", "properties": {"city": {"type": "STRING"}}}
+    parameters = {"type": "object", "properties": {"any_of": {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1}]}}}
     assert tools == [{"type": "function", "name": "f", "parameters": parameters}]
 
 

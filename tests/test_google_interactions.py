@@ -66,7 +66,7 @@ EXPECTED: dict[str, Any] = {
     ],
     "gen_ai.tool.definitions": [
         {"type": "function", "name": "get_weather", "parameters": WEATHER},
-        {"type": "google_search"},
+        {"type": "google_search", "name": "google_search"},
     ],
     "gen_ai.output.messages": [{"role": "assistant", "parts": PARTS, "finish_reason": "requires_action"}],
     "gen_ai.response.id": "v1_1",
@@ -366,7 +366,7 @@ def test_every_kind_of_delta() -> None:
             "server_tool_call_response": {"type": "google_search", "result": [{"url": "https://example.com"}]},
         },
         {"type": "tool_call_response", "id": "c1", "response": "ok"},
-        {"type": "blob", "modality": "image", "mime_type": "image/png"},
+        {"type": "blob_reference", "modality": "image", "mime_type": "image/png", "size": 3},
         {"type": "something_new"},
     ]
     assert answer.failure is None
@@ -396,7 +396,7 @@ def inputs() -> Iterator[Any]:
     yield {"type": "text", "text": "Hi"}, [("user", [hi])]
     yield (
         [{"text": "Hi"}, {"type": "image", "data": "AAAA"}],
-        [("user", [hi, {"type": "blob", "modality": "image", "mime_type": None}])],
+        [("user", [hi, {"type": "blob_reference", "modality": "image", "size": 3}])],
     )
     yield (
         [{"role": "user", "content": "Hi"}, {"role": "model", "content": [{"type": "text", "text": "Hi"}]}],

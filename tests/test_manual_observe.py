@@ -317,3 +317,18 @@ def test_observed_twice(told: Recorder) -> None:
     assert streamspan.observe(stream, model="m") is stream
     assert list(stream) == TEXTS
     assert told.attributes()["streamspan.outcome"] == "completed"
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+async def test_handle(kind: str, told: Recorder) -> None:
+    """`streamspan.handle` takes what `observe` gives; after `abort` the reader gets the end."""
+    stream = observe(kind, TEXTS)
+    handle = streamspan.handle(stream)
+    assert (handle.trace_id, handle.span_id) == (stream.trace_id, stream.span_id)
+    assert await take(stream, 1) == ["Lima "]
+    assert (handle.text, handle.outcome) == ("Lima ", None)
+    handle.abort()
+    assert await take(stream) == []
+    result = handle.result.result(timeout=5)
+    assert (result.text, result.outcome) == ("Lima ", "aborted")
+    assert told.attributes()["streamspan.outcome"] == "aborted"

@@ -199,6 +199,44 @@ async def test_second_call_in_a_block(observed: Recorder) -> None:
     observed.spans(2)
 
 
+async def test_handle_inside_of_a_block(observed: Recorder) -> None:
+    """The result of a stream's handle is there when the stream has ended, long before the block is over; usage is told as then."""
+    surface = OpenAISurface(is_async=False)
+    with (
+        Loopback(surface.streams(surface.wire(TEXTS))) as server,
+        streamspan.llm("openai.chat", model=surface.model, stream=True) as span,
+    ):
+        client = surface.client(server)
+        stream = await surface.open(client)
+        handle = streamspan.handle(stream)
+        await surface.take(stream)
+        result = handle.result.result(timeout=5)
+        assert (result.text, result.outcome, result.span_id) == ("Lima is in Peru.", "completed", span.span_id)
+        assert observed.ended == []
+        await surface.shut(client)
+    attributes = observed.attributes()
+    assert attributes["gen_ai.usage.output_tokens"] == result.usage.output_tokens
+    assert attributes["streamspan.usage.estimated"] == ("input_tokens", "output_tokens")
+
+
+async def test_abort_inside_of_a_block(observed: Recorder) -> None:
+    """A stream that is aborted by its handle is so on the span, at the end of the block."""
+    surface = OpenAISurface(is_async=False)
+    with (
+        Loopback(surface.streams(surface.wire(TEXTS))) as server,
+        streamspan.llm("openai.chat", model=surface.model, stream=True),
+    ):
+        client = surface.client(server)
+        stream = await surface.open(client)
+        await surface.take(stream, 2)
+        handle = streamspan.handle(stream)
+        handle.abort()
+        assert await surface.take(stream) == []
+        assert handle.result.result(timeout=5).outcome == "aborted"
+        await surface.shut(client)
+    assert observed.attributes()["streamspan.outcome"] == "aborted"
+
+
 # --- observe ---------------------------------------------------------------------------------------------------------
 
 

@@ -49,7 +49,7 @@ ODD: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
     "logprobs": ([{**chunk, "choices": [{**chunk["choices"][0], "logprobs": LOGPROBS}]} for chunk in chunks({"content": "Li"}, {"content": "ma"})], [message(text("Lima"))]),
     "function_call": (
         chunks({"function_call": {"name": "f", "arguments": ""}}, {"function_call": {"arguments": '{"a":'}}, {"function_call": {"arguments": "1}"}}),
-        [message({"type": "tool_call", "id": None, "name": "f", "arguments": {"a": 1}})],
+        [message({"type": "tool_call", "name": "f", "arguments": {"a": 1}})],
     ),
     "refusal": (chunks({"refusal": "I "}, {"refusal": "can't."}), [message({"type": "refusal", "content": "I can't."})]),
     "choices": (

@@ -138,7 +138,7 @@ async def test_images(verb: str, way: str, surface: OpenAISurface, observed: Rec
             **streamed(way, 2),
             **IMAGE_CHARGES,
         },
-        [{"type": "blob", "modality": "image", "mime_type": "image/webp"}],
+        [{"type": "blob_reference", "modality": "image", "mime_type": "image/webp", "size": 6}],
     )
 
 

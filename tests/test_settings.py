@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-import settings_page
 import streamspan
 from streamspan import Settings, SettingsError, environment_variables
 from streamspan.settings import PREFIX
+
+import settings_page
 
 
 def test_defaults() -> None:

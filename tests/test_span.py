@@ -92,7 +92,10 @@ OPENAI_EXPECTED = {
         {"role": "system", "parts": [{"type": "text", "content": "Be brief."}]},
         {
             "role": "user",
-            "parts": [{"type": "text", "content": "And this?"}, {"type": "blob", "modality": "image", "mime_type": "image/png"}],
+            "parts": [
+                {"type": "text", "content": "And this?"},
+                {"type": "blob_reference", "modality": "image", "mime_type": "image/png", "size": 3},
+            ],
         },
         {"role": "assistant", "parts": [{"type": "tool_call", "id": "call_0", "name": "get_time", "arguments": {"zone": "PET"}}]},
         {"role": "tool", "parts": [{"type": "tool_call_response", "id": "call_0", "response": "12:00"}]},
@@ -225,7 +228,7 @@ RESPONSES_EXPECTED: dict[str, Any] = {
             "role": "user",
             "parts": [
                 {"type": "text", "content": "And this?"},
-                {"type": "blob", "modality": "image", "mime_type": "image/png"},
+                {"type": "blob_reference", "modality": "image", "mime_type": "image/png", "size": 3},
                 {"type": "uri", "modality": "image", "uri": "https://example.com/a.png"},
                 {"type": "file", "modality": "document", "file_id": "file-1"},
             ],
@@ -236,8 +239,8 @@ RESPONSES_EXPECTED: dict[str, Any] = {
     ],
     "gen_ai.tool.definitions": [
         {"type": "function", "name": "get_weather", "description": "Weather", "parameters": WEATHER, "strict": True},
-        {"type": "web_search"},
-        {"type": "mcp", "server_label": "maps"},
+        {"type": "web_search", "name": "web_search"},
+        {"type": "mcp", "name": "maps", "server_label": "maps"},
     ],
     "gen_ai.output.messages": [
         {
@@ -307,7 +310,7 @@ ANTHROPIC_EXPECTED = {
             "role": "user",
             "parts": [
                 {"type": "tool_call_response", "id": "toolu_0", "response": "12:00"},
-                {"type": "blob", "modality": "image", "mime_type": "image/png"},
+                {"type": "blob_reference", "modality": "image", "mime_type": "image/png", "size": 3},
                 {"type": "uri", "modality": "image", "uri": "https://example.com/a.png"},
             ],
         },
@@ -397,14 +400,14 @@ GOOGLE_EXPECTED = {
             "role": "user",
             "parts": [
                 {"type": "text", "content": "And this?"},
-                {"type": "blob", "modality": "image", "mime_type": "image/png"},
+                {"type": "blob_reference", "modality": "image", "mime_type": "image/png", "size": 5},
                 {"type": "uri", "modality": "image", "mime_type": "image/png", "uri": "https://example.com/a.png"},
             ],
         },
     ],
     "gen_ai.tool.definitions": [
         {"type": "function", "name": "get_weather", "description": "Weather", "parameters": WEATHER},
-        {"type": "google_search"},
+        {"type": "google_search", "name": "google_search"},
     ],
     "gen_ai.output.messages": [
         {
@@ -489,8 +492,8 @@ BEDROCK_EXPECTED = {
             "role": "user",
             "parts": [
                 {"type": "text", "content": "And this?"},
-                {"type": "blob", "modality": "image", "mime_type": "image/png"},
-                {"type": "uri", "modality": "document", "uri": "s3://bucket/a.pdf"},
+                {"type": "blob_reference", "modality": "image", "mime_type": "image/png", "size": 5},
+                {"type": "uri", "modality": "document", "mime_type": "application/pdf", "name": "a", "uri": "s3://bucket/a.pdf"},
                 {"type": "text", "content": "A document."},
                 {"type": "text", "content": "Guarded."},
             ],
@@ -877,7 +880,15 @@ async def test_built_in_tools_are_parts(observed: Recorder, *, streamed: bool) -
     assert attributes["gen_ai.output.messages"][0]["parts"] == [
         {"type": "server_tool_call", "id": "ws_1", "name": "web_search", "server_tool_call": search},
         {"type": "tool_call", "id": "call_9", "name": "local_shell", "arguments": shell},
-        {"type": "server_tool_call", "id": "ig_1", "name": "image_generation", "server_tool_call": {"type": "image_generation"}},
+        {
+            "type": "server_tool_call",
+            "id": "ig_1",
+            "name": "image_generation",
+            "server_tool_call": {
+                "type": "image_generation",
+                "result": {"type": "blob_reference", "modality": "image", "mime_type": "image/png", "size": 3},
+            },
+        },
     ]
 
 

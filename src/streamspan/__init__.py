@@ -1,6 +1,7 @@
 """streamspan: an OpenTelemetry distribution for streamed LLM calls."""
 
 from streamspan.errors import SettingsError
+from streamspan.handle import Handle, handle
 from streamspan.instrumentor import (
     AnthropicInstrumentor,
     BedrockInstrumentor,
@@ -11,6 +12,7 @@ from streamspan.instrumentor import (
 )
 from streamspan.manual.llm import LLMSpan, llm
 from streamspan.manual.observe import observe
+from streamspan.result import StreamResult, TokenUsage, ToolCall
 from streamspan.settings import Settings
 from streamspan.version import __version__
 
@@ -18,11 +20,16 @@ __all__ = [
     "AnthropicInstrumentor",
     "BedrockInstrumentor",
     "GoogleGenAIInstrumentor",
+    "Handle",
     "LLMSpan",
     "OpenAIInstrumentor",
     "Settings",
     "SettingsError",
+    "StreamResult",
+    "TokenUsage",
+    "ToolCall",
     "__version__",
+    "handle",
     "instrument",
     "llm",
     "observe",

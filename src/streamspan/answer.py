@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any, Literal, Protocol
 
 from streamspan.errors import report
+from streamspan.shapes import parse_arguments, server_tool_call, stand_in, tool_call
 from streamspan.usage import Cost, Usage
 
 MOST_CHOICES = 128
@@ -27,10 +28,20 @@ class Sink(Protocol):
     def refusal(self, index: int, text: str) -> None:
         """More of a refusal, where the wire keeps it apart from text."""
 
-    def tool_call(self, index: int, key: int | str | None, name: str | None, arguments: str, call_id: str | None = None) -> None:
+    def tool_call(
+        self,
+        index: int,
+        key: int | str | None,
+        name: str | None,
+        arguments: str,
+        call_id: str | None = None,
+        *,
+        server: dict[str, Any] | None = None,
+    ) -> None:
         """A tool call, or a fragment of one: fragments of the same ``key`` belong together, a name or id is given once.
 
-        ``None`` as key is the call before, for servers that number nothing.
+        ``None`` as key is the call before, for servers that number nothing. Of a call that the provider makes itself,
+        ``server`` has what is to be told beside its arguments, the ``type`` at least.
         """
 
     def part(self, index: int, part: dict[str, Any]) -> None:
@@ -199,12 +210,20 @@ class Answer:
         self._write(text)
 
     def tool_call(  # noqa: D102
-        self, index: int, key: int | str | None, name: str | None, arguments: str, call_id: str | None = None
+        self,
+        index: int,
+        key: int | str | None,
+        name: str | None,
+        arguments: str,
+        call_id: str | None = None,
+        *,
+        server: dict[str, Any] | None = None,
     ) -> None:
         self._close()
         part = self._begin(index).tool(key)
         part.name = part.name or _string(name)
         part.call_id = part.call_id or call_id
+        part.value = part.value or server
         part.buffer.write(arguments if type(arguments) is str else dump_json(arguments))  # Ollama sent objects
 
     def part(self, index: int, part: dict[str, Any]) -> None:  # noqa: D102
@@ -320,6 +339,14 @@ class Answer:
         for _, choice in sorted(self.choices.items()):
             yield from (part for part in choice.parts if part.kind in kinds)
 
+    def first_text(self, *kinds: Kind) -> str:
+        """All text of these kinds of the first choice."""
+        return "".join(part.string for part in self.first_parts(*kinds))
+
+    def first_parts(self, *kinds: Kind) -> list[Part]:
+        """The parts of these kinds of the first choice."""
+        return [part for part in self.choices[min(self.choices)].parts if part.kind in kinds] if self.choices else []
+
     def preview(self, limit: int) -> str:
         """The last ``limit`` characters of the visible output of the first choice; of its tool calls if it has no text."""
         if limit <= 0 or not self.choices:
@@ -367,26 +394,26 @@ def _part(part: Part) -> dict[str, Any]:
     if part.kind == "other":
         return part.value
     if part.kind == "tool_call":
-        return {"type": "tool_call", "id": part.call_id, "name": part.name, "arguments": parse_arguments(part.string)}
+        return _call(part)
     return {"type": part.kind, "content": part.string}
 
 
-def parse_arguments(text: str) -> Any:
-    """A tool call's arguments as JSON; the raw text where a model wrote no valid JSON or was cut short."""
-    if not text:
-        return {}
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+def _call(part: Part) -> dict[str, Any]:
+    arguments = parse_arguments(part.string)
+    if part.value is None:
+        return tool_call(part.call_id, part.name, arguments)
+    given: dict[str, Any] = {**arguments} if isinstance(arguments, dict) else {"arguments": arguments}
+    return server_tool_call(part.call_id, part.name, {**part.value, **given, **part.value})
 
 
 def dump_json(value: Any) -> str:
-    """Compact JSON in UTF-8-safe text; what JSON cannot hold becomes its ``str``."""
+    """Compact JSON in UTF-8-safe text; what JSON cannot hold becomes its ``str``, and bytes a reference."""
     return mend(_encode(value))
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode  # `json.dumps` would make one per call
+_encode = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), default=stand_in
+).encode  # `json.dumps` would make one per call
 
 
 def mend(text: str) -> str:

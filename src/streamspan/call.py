@@ -8,11 +8,11 @@ from functools import partial
 from time import perf_counter, time_ns
 from typing import Any, TypeVar
 
-from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import Span, SpanContext, Status, StatusCode, set_span_in_context
 
 from streamspan import live, outcome, semconv, span
 from streamspan.answer import Answer, Sink
-from streamspan.charges import Charges, charge, priced
+from streamspan.charges import Charges, charge, is_charged, priced, so_far
 from streamspan.ended import Ended, failure
 from streamspan.errors import guard, report
 from streamspan.listeners.call_log import emit_details, emit_exception
@@ -20,7 +20,7 @@ from streamspan.listeners.chunk_events import ChunkEvents
 from streamspan.listeners.chunk_log import ChunkLog
 from streamspan.listeners.progress import MOST, Progress
 from streamspan.listeners.progress_log import ProgressLog, Standing
-from streamspan.outcome import ABANDONED, COMPLETED, FAILED, TRUNCATED
+from streamspan.outcome import ABANDONED, ABORTED, COMPLETED, FAILED, TRUNCATED
 from streamspan.request import Request, start
 from streamspan.shared import Above, call_above
 from streamspan.telemetry import Telemetry
@@ -36,6 +36,7 @@ class Call:
         "_asked",
         "_chunk_log",
         "_ending",
+        "_followers",
         "_into",
         "_last_at",
         "_longest_gap",
@@ -54,7 +55,12 @@ class Call:
         "answer",
         "chunk_events",
         "chunks",
+        "connection",
+        "ended",
+        "error",
         "first_chunk_at",
+        "is_aborted",
+        "outcome",
         "progress",
         "received",
     )
@@ -86,6 +92,16 @@ class Call:
         self.first_chunk_at = 0.0
         self._last_at = math.inf
         self._longest_gap = 0.0
+        self.is_aborted = False
+        """Whether somebody else than the stream's reader has ended it: what the reader still gets of it is the end."""
+        self.connection: Callable[[], Any] = _nothing
+        """Gives the HTTP response that the stream is read from, for who wants to break it off; does not keep it alive."""
+        self.outcome: str | None = None
+        self.error: BaseException | None = None
+        """What ended it, if somebody follows it who may ask: else the frames of the application would live on."""
+        self.ended: Ended | None = None
+        """All about it, once it has ended."""
+        self._followers: list[Callable[[], None]] | None = []
         self._prompt: Prompt | None = None
         self._prompt_tokens: int | None = None
         self._asked = dict[str, list[dict[str, Any]]]()
@@ -118,6 +134,34 @@ class Call:
     def streamed(self) -> bool:
         """Whether the caller asked for a stream."""
         return self._request.streamed
+
+    @property
+    def span_context(self) -> SpanContext:
+        """The ids of its span."""
+        return self._span.get_span_context()
+
+    @property
+    def preview(self) -> str:
+        """The end of the visible output so far, as the program that reads it sees it."""
+        return self.answer.preview(self._telemetry.settings.stream_preview_chars)
+
+    @property
+    def asked_model(self) -> str | None:
+        """The model that was asked for."""
+        return self._request.model
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether somebody waits for its end."""
+        return bool(self._followers)
+
+    def follow(self, tell: Callable[[], None]) -> None:
+        """Has ``tell`` called once the call has ended: in whichever thread ends it, or at once if it is over."""
+        with self._ending:
+            if self._followers is not None:
+                self._followers.append(tell)
+                return
+        tell()
 
     # --- the hot path ---
 
@@ -176,6 +220,12 @@ class Call:
         """The stream was dropped, or the process ends."""
         self._end(self._unless_over(ABANDONED), at=at)
 
+    @guard("ending a call")
+    def abort(self) -> None:
+        """Somebody who is not the reader ends it; the reader's next chunk is the end of the stream."""
+        self.is_aborted = True
+        self._end(self._unless_over(ABORTED))
+
     # --- while it runs: all on the thread that watches running calls ---
 
     def look(self, now: float) -> None:
@@ -227,32 +277,21 @@ class Call:
 
     def _stand(self, state: str, now: float) -> Standing:
         settings, answer, wire = self._telemetry.settings, self.answer, self._request.wire
-        tail = self._telemetry.content.preview(answer, self._preview_chars(settings.stream_preview_chars or span.SAMPLE_CHARS))
-        is_charged = wire.estimates and not (wire.opaque or wire.fetches)
-        tokens = span.estimate_output(answer.characters, tail) if is_charged else None
+        charges = self.charges_so_far() if is_charged(wire) else Charges()
         return Standing(
             state=state,
             elapsed=now - self._started,
             silence=self._silence(now),
             chunks=self.chunks,
             characters=answer.characters,
-            output_tokens=tokens,
-            is_estimated=is_charged,
-            cost=None if tokens is None else self._cost_so_far(tokens),
-            preview=tail if settings.stream_preview_chars else "",
+            output_tokens=charges.usage.output_tokens,
+            is_estimated=is_charged(wire),
+            cost=None if charges.price is None else float(charges.price.total),
+            preview=self._telemetry.content.preview(answer, self._preview_chars(settings.stream_preview_chars)),
         )
 
     def _preview_chars(self, wanted: int) -> int:
         return span.text_limit(self._span, wanted)
-
-    def _cost_so_far(self, output_tokens: int) -> float | None:
-        usage = replace(self.answer.reported, output_tokens=output_tokens)
-        if usage.total_input_tokens is None:
-            if self._prompt_tokens is None:
-                self._prompt_tokens = self._estimate_prompt()
-            usage.input_tokens = self._prompt_tokens
-        price = self._telemetry.prices.price(self._request.provider, (self.answer.model, self._request.model), usage)
-        return None if price is None else float(price.total)
 
     # --- the end ---
 
@@ -267,18 +306,33 @@ class Call:
     def _end(self, kind: str, *, at: float | None = None, error: BaseException | None = None) -> None:
         if live.claim(self):
             at = perf_counter() if at is None else at
-            if self._above is None or not self._above.keep(self, kind, error, at):
+            if self._above is not None and self._above.keep(self, kind, error, at):
+                self._rest(kind, error, at)
+            else:
                 self.finish(kind, error, at)
+
+    def _rest(self, kind: str, error: BaseException | None, at: float) -> None:
+        """The call is over, though its span is not: who follows it is told, and its span will be written by `finish`."""
+        with self._ending:
+            self.outcome, self.error = kind, error if self._followers else None
+            reported = replace(self.answer.reported)
+            self.ended = self._sum_up(kind, error, at)
+            self.answer.reported = reported  # what is estimated is estimated anew, beside what the program says until then
+            followers, self._followers = self._followers, None
+        _tell_all(followers)
 
     def finish(self, kind: str, error: BaseException | None, at: float) -> None:
         """Writes the span of a call that has ended, and tells of it; for whoever has claimed the call."""
         with self._ending:
+            self.outcome, self.error = kind, error if self._followers else self.error
             self._conclude(kind, error, at)
             self._span.end(self._wall(at))
+            followers, self._followers = self._followers, None
+        _tell_all(followers)
 
     @guard("writing a span")
     def _conclude(self, kind: str, error: BaseException | None, at: float) -> None:
-        ended = self._sum_up(kind, error, at)
+        self.ended = ended = self._sum_up(kind, error, at)
         self._write(ended)
         self._tell_the_end(ended, at)
 
@@ -301,9 +355,22 @@ class Call:
         )
 
     def _charges(self) -> Charges:
+        if self.ended is not None and self.answer.in_background:
+            return self.ended.charges  # it is claimed once
         if not self.accepted:
             return priced(self._telemetry, self._request, self.answer, [])
         return charge(self._telemetry, self._request, self.answer, None if self._unread else self._estimate_prompt)
+
+    def charges_so_far(self) -> Charges:
+        """What it has used until now, in part estimated; once it has ended, what it used."""
+        if self.ended is not None:
+            return self.ended.charges
+        return so_far(self._telemetry, self._request, self.answer, self._input_tokens)
+
+    def _input_tokens(self) -> int:
+        if self._prompt_tokens is None:
+            self._prompt_tokens = self._estimate_prompt()
+        return self._prompt_tokens
 
     def _estimate_prompt(self) -> int:
         return span.estimate_prompt(self._prompt or self._request.wire.prompt(self._request.body))
@@ -397,3 +464,17 @@ def begin(
     at, opening = time_ns(), request.attributes()
     span = start(telemetry, request, opening, at)
     return span, make(telemetry, request, opening, span, at) if span.is_recording() else None
+
+
+def _nothing() -> None:
+    return None
+
+
+def _tell_all(followers: list[Callable[[], None]] | None) -> None:
+    for tell in followers or ():  # no lock is held: they may look at the call, or wait for others who do
+        _call_back(tell)
+
+
+@guard("telling of a call's end")
+def _call_back(follower: Callable[[], None]) -> None:
+    follower()

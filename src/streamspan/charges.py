@@ -1,7 +1,7 @@
 """What a call used and what it costs: reported where it is reported, estimated where it can be, and on one span only."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from streamspan import semconv, span
 from streamspan.answer import Answer
@@ -9,7 +9,7 @@ from streamspan.pricing import Price, reported
 from streamspan.request import Request
 from streamspan.telemetry import Telemetry
 from streamspan.usage import Usage
-from streamspan.wire import Attributes
+from streamspan.wire import Attributes, WireFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,25 @@ def priced(telemetry: Telemetry, request: Request, answer: Answer, estimated: li
         return Charges(usage, estimated, reported(answer.charged))
     if usage.total_input_tokens is None or (usage.output_tokens is None and request.wire.generates):
         return Charges(usage, estimated)
+    price = telemetry.prices.price(request.provider, (answer.model, request.model), usage)
+    return Charges(usage, estimated, price, is_unpriced=price is None)
+
+
+def is_charged(wire: WireFormat) -> bool:
+    """Whether what a stream of this format has used can be told while it runs."""
+    return wire.estimates and not (wire.opaque or wire.fetches)
+
+
+def so_far(telemetry: Telemetry, request: Request, answer: Answer, estimate_input: Callable[[], int]) -> Charges:
+    """What a running stream has used until now: its output is always our estimate, as providers count it at the end."""
+    if not is_charged(request.wire):
+        return Charges(replace(answer.reported))
+    estimated = ["output_tokens"]
+    tokens = span.estimate_output(answer.characters, answer.preview(span.SAMPLE_CHARS))
+    usage = replace(answer.reported, output_tokens=tokens)
+    if usage.total_input_tokens is None:
+        usage.input_tokens = estimate_input()
+        estimated.insert(0, "input_tokens")
     price = telemetry.prices.price(request.provider, (answer.model, request.model), usage)
     return Charges(usage, estimated, price, is_unpriced=price is None)
 

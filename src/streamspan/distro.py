@@ -8,28 +8,36 @@ from typing import Any
 from opentelemetry.environment_variables import OTEL_LOGS_EXPORTER, OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER
 from opentelemetry.instrumentation.distro import BaseDistro  # pyright: ignore[reportMissingTypeStubs]
 from opentelemetry.sdk._configuration import _OTelSDKConfigurator
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter
 from opentelemetry.sdk.environment_variables import (
     OTEL_BLRP_SCHEDULE_DELAY,
     OTEL_BSP_SCHEDULE_DELAY,
     OTEL_EXPORTER_OTLP_LOGS_PROTOCOL,
     OTEL_EXPORTER_OTLP_PROTOCOL,
+    OTEL_SPAN_EVENT_COUNT_LIMIT,
 )
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from streamspan import instrumentor, rivals
+from streamspan.batches import SizedLogRecordExporter, SizedSpanExporter
 from streamspan.errors import logger
 from streamspan.sdks import botocore
+from streamspan.settings import Settings
 from streamspan.version import __version__
 
 DEFAULTS = {
     OTEL_TRACES_EXPORTER: "otlp",
     OTEL_METRICS_EXPORTER: "otlp",
     OTEL_LOGS_EXPORTER: "otlp",
-    OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf",  # gRPC refuses what is over 4 MiB, and one long answer can be
+    OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf",  # receivers over gRPC take 4 MiB at a time, and one long answer can be more
     OTEL_BSP_SCHEDULE_DELAY: "1000",  # milliseconds; a call is looked at as soon as it has ended
     OTEL_BLRP_SCHEDULE_DELAY: "250",
     "ANTHROPIC_OPEN_TELEMETRY": "false",  # the SDK's own spans would carry the same usage a second time
 }
 """Environment variables that the distribution sets where the user has not."""
+
+CHUNK_EVENTS = "4096"
+"""How many events a span may have where each chunk is one, unless the user says it: of 128, most answers have more chunks."""
 
 
 class StreamspanDistro(BaseDistro):
@@ -38,6 +46,8 @@ class StreamspanDistro(BaseDistro):
     def _configure(self, **kwargs: Any) -> None:  # noqa: ARG002
         for name, value in DEFAULTS.items():
             os.environ.setdefault(name, value)
+        if Settings.load().chunks_on_span:
+            os.environ.setdefault(OTEL_SPAN_EVENT_COUNT_LIMIT, CHUNK_EVENTS)
 
     @cached_property
     def observed(self) -> frozenset[str]:
@@ -65,6 +75,8 @@ class StreamspanConfigurator(_OTelSDKConfigurator):
 
     def _configure(self, **kwargs: Any) -> None:
         if "OTEL_CONFIG_FILE" not in os.environ:  # which allows no other source of configuration
+            kwargs.setdefault("export_span_processor", _span_processor)
+            kwargs.setdefault("export_log_record_processor", _log_record_processor)
             kwargs["exporter_args_map"] = {**_log_arguments(), **kwargs.get("exporter_args_map", {})}
             kwargs["resource_attributes"] = {
                 **kwargs.get("resource_attributes", {}),
@@ -72,6 +84,16 @@ class StreamspanConfigurator(_OTelSDKConfigurator):
                 "telemetry.distro.version": __version__,
             }
         super()._configure(**kwargs)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _span_processor(span_exporter: SpanExporter, *args: Any, **kwargs: Any) -> BatchSpanProcessor:
+    """What the SDK would send spans with, in requests of a size that receivers take."""
+    return BatchSpanProcessor(SizedSpanExporter(span_exporter), *args, **kwargs)
+
+
+def _log_record_processor(exporter: LogRecordExporter, *args: Any, **kwargs: Any) -> BatchLogRecordProcessor:
+    """What the SDK would send log records with, in requests of a size that receivers take."""
+    return BatchLogRecordProcessor(SizedLogRecordExporter(exporter), *args, **kwargs)
 
 
 def _log_arguments() -> dict[type, dict[str, Any]]:

@@ -8,6 +8,7 @@ raw lines read. Neither refers to the stream, so that a dropped stream is freed 
 import dis
 import inspect
 import sys
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache
 from types import FrameType
@@ -24,7 +25,7 @@ from streamspan.sse import WireReader
 class Tap:
     """Passes on what an iterator yields, and tells the call."""
 
-    __slots__ = ("_call", "_feed", "_inner")
+    __slots__ = ("__weakref__", "_call", "_feed", "_inner")
 
     def __init__(self, inner: Iterator[Any], call: Call) -> None:
         self._call = call
@@ -42,9 +43,15 @@ class Tap:
             raise
         except BaseException as error:
             _stop(self._inner, self._call, error)
+            if self._call.is_aborted and isinstance(error, Exception):
+                raise StopIteration from None  # it is the connection that `abort` has closed
             raise
         self._feed(chunk)
         return chunk
+
+    def stop(self) -> None:
+        """Whoever asks for a chunk from now on gets the end."""
+        self._inner = iter(())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(object.__getattribute__(self, "_inner"), name)  # a half-made copy has none, and must not recurse
@@ -56,7 +63,7 @@ class Tap:
 class AsyncTap:
     """The same for an asynchronous iterator."""
 
-    __slots__ = ("_call", "_feed", "_inner", "_next")
+    __slots__ = ("__weakref__", "_call", "_feed", "_inner", "_next")
 
     def __init__(self, inner: AsyncIterator[Any], call: Call) -> None:
         self._call = call
@@ -75,15 +82,25 @@ class AsyncTap:
             raise
         except BaseException as error:
             _stop(self._inner, self._call, error)
+            if self._call.is_aborted and isinstance(error, Exception):
+                raise StopAsyncIteration from None
             raise
         self._feed(chunk)
         return chunk
+
+    def stop(self) -> None:
+        """Whoever asks for a chunk from now on gets the end."""
+        self._next = _nothing_more
 
     def __getattr__(self, name: str) -> Any:
         return getattr(object.__getattribute__(self, "_inner"), name)
 
     def __del__(self) -> None:
         _let_go(self._call)
+
+
+async def _nothing_more() -> Any:
+    raise StopAsyncIteration
 
 
 def _stop(inner: object, call: Call, error: BaseException) -> None:
@@ -125,6 +142,8 @@ def generate(tap: Tap, call: Call, send: Callable[..., Any]) -> Iterator[Any]:
     """
     chunk = send(next, tap, _END)
     call.accepted = True
+    if call.is_followed:
+        call.connection()
     try:
         while chunk is not _END:
             yield chunk
@@ -140,6 +159,9 @@ async def agenerate(tap: AsyncTap) -> AsyncIterator[Any]:
     Where the SDK's own is closed, this one is not, but dropped: between them is another one of the SDK's, which asyncio ends in a
     task of its own. By then nothing tells whether the outer one was closed or dropped, so the two are not told apart.
     """
+    if tap._call.is_followed and (first := await anext(tap, _END)) is not _END:
+        tap._call.connection()
+        yield first
     async for chunk in tap:
         yield chunk
 
@@ -215,6 +237,8 @@ class Body:
             raise  # the reader stops here; closing or dropping will say how
         except BaseException as error:
             self._call.stopped(error)
+            if self._call.is_aborted and isinstance(error, Exception):
+                return
             raise
         reader.end(self._call)
 
@@ -227,6 +251,8 @@ class Body:
             raise
         except BaseException as error:
             self._call.stopped(error)
+            if self._call.is_aborted and isinstance(error, Exception):
+                return
             raise
         reader.end(self._call)
 
@@ -288,6 +314,7 @@ def wrap_body(response: Any, call: Call, reader: WireReader | None = None) -> Bo
     inner: Any = response.stream
     body = _body_class(inner.__class__)(inner, call, reader)
     response.stream = body
+    call.connection = weakref.ref(response)
     return body
 
 

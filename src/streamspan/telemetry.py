@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass, field
 
-from opentelemetry._logs import Logger
-from opentelemetry.trace import Tracer
+from opentelemetry._logs import Logger, LoggerProvider, get_logger
+from opentelemetry.trace import Tracer, TracerProvider, get_tracer
 
 from streamspan import semconv
 from streamspan.content import Content
-from streamspan.conventions import Conventions
+from streamspan.conventions import BY_NAME, Conventions
 from streamspan.counted import Counted
 from streamspan.pricing import PriceBook
 from streamspan.settings import Settings
+from streamspan.version import __version__
+
+_prices = PriceBook()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,16 @@ class Telemetry:
     content: Content
     conventions: Conventions
     counted: Counted = field(default_factory=Counted)
+
+    @classmethod
+    def of(
+        cls, settings: Settings, tracer_provider: TracerProvider | None = None, logger_provider: LoggerProvider | None = None
+    ) -> "Telemetry":
+        """What these settings ask for, over these providers; the global ones unless given."""
+        conventions = BY_NAME[settings.conventions]
+        tracer = get_tracer("streamspan", __version__, tracer_provider, conventions.schema_url)
+        logger = get_logger("streamspan", __version__, logger_provider, conventions.schema_url)
+        return cls(tracer, logger, settings, _prices, Content(settings), conventions)
 
     @property
     def reports_progress(self) -> bool:

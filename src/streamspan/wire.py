@@ -86,6 +86,14 @@ def sequence(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else []  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
 
 
+def plain(value: Any) -> Any:
+    """``value`` as JSON has it, out of the SDK's objects, without what is null."""
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    state = fields(value)
+    return {key: plain(item) for key, item in state.items() if item is not None} if state else value
+
+
 def count(value: Any) -> int | None:
     """``value`` if it is a number of something; wires that carry the bodies of many have seen everything."""
     return int(value) if isinstance(value, int | float) and 0 <= value < 2**63 else None

@@ -4,20 +4,15 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from opentelemetry._logs import LoggerProvider, get_logger, get_logger_provider
-from opentelemetry.trace import TracerProvider, get_tracer, get_tracer_provider
+from opentelemetry._logs import LoggerProvider, get_logger_provider
+from opentelemetry.trace import TracerProvider, get_tracer_provider
 
 from streamspan import live
-from streamspan.content import Content
-from streamspan.conventions import BY_NAME
-from streamspan.pricing import PriceBook
 from streamspan.sdks.patching import any_active
 from streamspan.settings import Settings
 from streamspan.telemetry import Telemetry
 from streamspan.termination import flush_first
-from streamspan.version import __version__
 
-_prices = PriceBook()
 _chosen: Telemetry | None = None
 
 
@@ -31,14 +26,11 @@ def connect(
         tracer_provider: Where spans go.
         logger_provider: Where log events go.
     """
-    conventions = BY_NAME[settings.conventions]
-    tracer = get_tracer("streamspan", __version__, tracer_provider, conventions.schema_url)
-    event_logger = get_logger("streamspan", __version__, logger_provider, conventions.schema_url)
     if settings.progress_interval:
         live.look_every(settings.progress_interval)
     if settings.flush_on_sigterm:
         flush_first(_flush)
-    return Telemetry(tracer, event_logger, settings, _prices, Content(settings), conventions)
+    return Telemetry.of(settings, tracer_provider, logger_provider)
 
 
 def choose(settings: Mapping[str, Any], **providers: Any) -> None:

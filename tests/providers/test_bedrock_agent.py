@@ -97,7 +97,10 @@ def test_files() -> None:
     """A file is named; its bytes stay where they are."""
     answer = hear({"files": {"files": [{"name": "a.csv", "type": "text/csv", "bytes": b"1,2"}]}})
     assert json.loads(dump_json(answer.messages(0))) == [
-        {"role": "assistant", "parts": [{"type": "blob", "modality": "document", "mime_type": "text/csv", "name": "a.csv"}]}
+        {
+            "role": "assistant",
+            "parts": [{"type": "blob_reference", "modality": "document", "mime_type": "text/csv", "name": "a.csv", "size": 3}],
+        }
     ]
 
 

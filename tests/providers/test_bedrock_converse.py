@@ -71,11 +71,11 @@ SAID: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
     ),
     "an image": (
         [start({"image": {"format": "png"}}), delta({"image": {"source": {"bytes": b"x"}}}), stop()],
-        [{"type": "blob", "modality": "image", "mime_type": "image/png"}],
+        [{"type": "blob_reference", "modality": "image", "mime_type": "image/png"}],
     ),
     "an image, whole": (
         [whole({"image": {"format": "png", "source": {"bytes": b"x"}}})],
-        [{"type": "blob", "modality": "image", "mime_type": "image/png"}],
+        [{"type": "blob_reference", "modality": "image", "mime_type": "image/png", "size": 1}],
     ),
     "what is not invented yet": ([whole({"hologram": {"color": "blue"}})], [{"type": "hologram"}]),
 }

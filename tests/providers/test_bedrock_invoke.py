@@ -211,6 +211,9 @@ def test_error_in_the_stream() -> None:
     assert answer.failure == ("overloaded_error", "Busy.")
 
 
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
 def test_tools_of_command_r() -> None:
     """Tools are called whole; what they gave is part of the conversation."""
     call = {"name": "get_weather", "parameters": {"city": "Lima"}}
@@ -218,22 +221,26 @@ def test_tools_of_command_r() -> None:
     params = {
         "body": {
             "message": "",
-            "tools": [{"name": "get_weather", "description": "Weather", "parameter_definitions": {"city": {"type": "str"}}}],
+            "tools": [
+                {
+                    "name": "get_weather",
+                    "description": "Weather",
+                    "parameter_definitions": {"city": {"type": "str", "required": True}},
+                }
+            ],
             "tool_results": [{"call": call, "outputs": [{"sky": "grey"}]}],
             "chat_history": [{"role": "CHATBOT", "tool_calls": [call]}],
         }
     }
     prompt = choose(params).prompt(params)
-    asked = {"type": "tool_call", "id": None, "name": "get_weather", "arguments": {"city": "Lima"}}
+    asked = {"type": "tool_call", "name": "get_weather", "arguments": {"city": "Lima"}}
 
     assert json.loads(dump_json(answer.messages(1)))[0]["parts"] == [asked]
     assert prompt.messages == [
         {"role": "assistant", "parts": [asked]},
-        {"role": "tool", "parts": [{"type": "tool_call_response", "id": None, "response": [{"sky": "grey"}]}]},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "response": [{"sky": "grey"}]}]},
     ]
-    assert prompt.tools == [
-        {"type": "function", "name": "get_weather", "description": "Weather", "parameters": {"city": {"type": "str"}}}
-    ]
+    assert prompt.tools == [{"type": "function", "name": "get_weather", "description": "Weather", "parameters": CITY}]
 
 
 def test_guardrail() -> None:

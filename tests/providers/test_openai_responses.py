@@ -72,5 +72,5 @@ def test_output_of_another_kind_given_back_as_input() -> None:
     messages = prompt({"input": items}).messages or []
     assert [message["role"] for message in messages] == ["assistant", "tool", "assistant"]
     assert messages[0]["parts"][0]["server_tool_call"] == {"type": "web_search", "action": {"query": "Lima"}}
-    assert messages[1]["parts"][0]["response"] == {"type": "computer_screenshot", "file_id": "f"}
+    assert messages[1]["parts"][0]["response"] == {"type": "file", "modality": "image", "file_id": "f"}
     assert messages[2]["parts"] == [{"type": "item_reference"}]

@@ -79,10 +79,17 @@ class ChunkEvents:
         self._answer.reasoning(index, text)
 
     def tool_call(  # noqa: D102
-        self, index: int, key: int | str | None, name: str | None, arguments: str, call_id: str | None = None
+        self,
+        index: int,
+        key: int | str | None,
+        name: str | None,
+        arguments: str,
+        call_id: str | None = None,
+        *,
+        server: dict[str, Any] | None = None,
     ) -> None:
         self._chunk.tool_call += f"{name}: {arguments}" if name else arguments
-        self._answer.tool_call(index, key, name, arguments, call_id)
+        self._answer.tool_call(index, key, name, arguments, call_id, server=server)
 
     def part(self, index: int, part: dict[str, Any]) -> None:  # noqa: D102
         self._answer.part(index, part)

@@ -88,7 +88,7 @@ class ManualCall(Call):
     # --- the ends ---
 
     @guard("ending a call")
-    def ended(self, kind: str | None) -> None:
+    def end(self, kind: str | None) -> None:
         """The program says that it is over, and perhaps how."""
         self.accepted = True
         self._close_seen()
@@ -113,6 +113,12 @@ class ManualCall(Call):
         """The program closed what gives the chunks, or is itself being closed."""
         self._close_seen()
         super().closed()
+
+    @guard("ending a call")
+    def abort(self) -> None:
+        """Somebody else than the reader ends it."""
+        self._close_seen()
+        super().abort()
 
     @guard("ending a call")
     def stopped(self, error: BaseException) -> None:

@@ -135,7 +135,7 @@ class LLMSpan:
             call.take_usage(usage)
         if error is not None:
             call.stopped(error)
-        call.ended(outcome)
+        call.end(outcome)
 
     # --- the block ---
 

@@ -2,14 +2,13 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from opentelemetry.context import attach
 
+from streamspan.handle import is_observed
 from streamspan.manual.llm import LLMSpan, llm
-from streamspan.sdks.botocore_streams import Close
-from streamspan.tap import AsyncStreamProxy, AsyncTap, Proxy, StreamProxy, Tap, agenerate, find_iterator, generate
+from streamspan.tap import AsyncTap, Proxy, Tap
 from streamspan.tap import _stop as stop
 
 if TYPE_CHECKING:
@@ -77,30 +76,6 @@ def _kind(stream: Any) -> Any:
     return ObservedAsyncIterator if hasattr(stream, "__anext__") or not hasattr(stream, "__iter__") else ObservedIterator
 
 
-def is_observed(stream: object) -> bool:
-    """Whether a stream has its span already."""
-    if issubclass(type(stream), StreamProxy | AsyncStreamProxy | ObservedIterator | ObservedAsyncIterator):
-        return True
-    if isinstance(stream, GeneratorType | AsyncGeneratorType):
-        return _is_over_ours(stream)
-    name = find_iterator(stream)
-    own: Mapping[str, Any] = getattr(stream, "__dict__", {})
-    return (name is not None and isinstance(getattr(stream, name), Tap | AsyncTap)) or isinstance(own.get("close"), Close)
-
-
-def _is_over_ours(generator: Any) -> bool:
-    """Whether this is a generator of Google's SDK over one of ours, which holds what it reads in a variable."""
-    frame = getattr(generator, "gi_frame", None) or getattr(generator, "ag_frame", None)
-    if frame is None or frame.f_code in _OURS:
-        return frame is not None
-    is_googles = str(frame.f_globals.get("__name__")).startswith("google.genai.")
-    held = frame.f_locals.values() if is_googles else ()
-    return any(_is_over_ours(value) for value in held if isinstance(value, GeneratorType | AsyncGeneratorType))
-
-
-_OURS = frozenset({generate.__code__, agenerate.__code__})
-
-
 class _Observed(Proxy):
     """What the proxies of both kinds have."""
 
@@ -151,25 +126,17 @@ class ObservedIterator(_Observed):
     def __init__(self, stream: Any, span: LLMSpan) -> None:
         super().__init__(stream, span)
         iterator: Iterator[Any] = stream if hasattr(stream, "__next__") else iter(stream)
-        self._self_next = iterator.__next__
+        self._self_tap = iterator if self._self_call is None else Tap(iterator, self._self_call)
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
-        return self._self_step(self._self_next)
-
-    def _self_step(self, step: Callable[..., Any], *args: Any) -> Any:
         token = attach(self._self_context)
         try:
-            chunk = step(*args)
-        except BaseException as error:
-            self._self_stopped(error)
-            raise
+            return next(self._self_tap)
         finally:
             token.var.reset(token)
-        self._self_span.record_chunk(chunk)
-        return chunk
 
     def close(self) -> None:
         """Closes the stream, if it can be closed, and ends the call."""
@@ -197,6 +164,18 @@ class ObservedIterator(_Observed):
 class _Generator(ObservedIterator):
     """The same for a generator."""
 
+    def _self_step(self, step: Callable[..., Any], *args: Any) -> Any:
+        token = attach(self._self_context)
+        try:
+            chunk = step(*args)
+        except BaseException as error:
+            self._self_stopped(error)
+            raise
+        finally:
+            token.var.reset(token)
+        self._self_span.record_chunk(chunk)
+        return chunk
+
     def send(self, value: Any) -> Any:
         """As the generator's."""
         return self._self_step(self.__wrapped__.send, value)
@@ -212,26 +191,18 @@ class ObservedAsyncIterator(_Observed):
     def __init__(self, stream: Any, span: LLMSpan) -> None:
         super().__init__(stream, span)
         iterator: AsyncIterator[Any] = stream if hasattr(stream, "__anext__") else aiter(stream)
-        self._self_next = iterator.__anext__
+        self._self_tap = iterator if self._self_call is None else AsyncTap(iterator, self._self_call)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
 
     async def __anext__(self) -> Any:
-        return await self._self_step(self._self_next)
-
-    async def _self_step(self, step: Callable[..., Any], *args: Any) -> Any:
         token = attach(self._self_context)
         try:
-            chunk = await step(*args)
-        except BaseException as error:
-            self._self_stopped(error)
-            raise
+            return await anext(self._self_tap)
         finally:
             with suppress(ValueError):  # closed from another context, which has nothing to take back
                 token.var.reset(token)
-        self._self_span.record_chunk(chunk)
-        return chunk
 
     async def aclose(self) -> None:
         """Closes the stream, if it can be closed, and ends the call."""
@@ -265,6 +236,19 @@ class ObservedAsyncIterator(_Observed):
 
 class _AsyncGenerator(ObservedAsyncIterator):
     """The same for an asynchronous generator."""
+
+    async def _self_step(self, step: Callable[..., Any], *args: Any) -> Any:
+        token = attach(self._self_context)
+        try:
+            chunk = await step(*args)
+        except BaseException as error:
+            self._self_stopped(error)
+            raise
+        finally:
+            with suppress(ValueError):  # closed from another context, which has nothing to take back
+                token.var.reset(token)
+        self._self_span.record_chunk(chunk)
+        return chunk
 
     async def asend(self, value: Any) -> Any:
         """As the generator's."""

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embe
 from collections.abc import Mapping
 from typing import Any
 
-from streamspan import semconv
+from streamspan import semconv, shapes
 from streamspan.answer import Sink
 from streamspan.usage import Usage
 from streamspan.wire import Attributes, Prompt, WireFormat, count, fields, request_attributes, sequence, strings
@@ -46,7 +46,7 @@ def request(body: Mapping[str, Any]) -> Attributes:
 
 def prompt(body: Mapping[str, Any]) -> Prompt:
     """The text, as what the user says."""
-    return Prompt(messages=[{"role": "user", "parts": [{"type": "text", "content": body.get("inputText")}]}])
+    return Prompt(messages=[{"role": "user", "parts": [shapes.text(body.get("inputText"))]}])
 
 
 _EMBEDDINGS = {

@@ -6,7 +6,7 @@ https://platform.claude.com/docs/en/api/completions
 from collections.abc import Mapping
 from typing import Any
 
-from streamspan import semconv
+from streamspan import semconv, shapes
 from streamspan.answer import Sink
 from streamspan.wire import Attributes, Prompt, WireFormat, fields, request_attributes
 
@@ -42,7 +42,7 @@ def request(body: Mapping[str, Any]) -> Attributes:
 
 def prompt(body: Mapping[str, Any]) -> Prompt:
     """The prompt as what the user says, with the turns that it spells out itself."""
-    return Prompt(messages=[{"role": "user", "parts": [{"type": "text", "content": str(body.get("prompt") or "")}]}])
+    return Prompt(messages=[{"role": "user", "parts": [shapes.text(str(body.get("prompt") or ""))]}])
 
 
 FORMAT = WireFormat("anthropic", "/v1/complete", semconv.TEXT_COMPLETION, read, request, prompt)

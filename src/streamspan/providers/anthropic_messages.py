@@ -6,10 +6,10 @@ https://platform.claude.com/docs/en/api/messages
 from collections.abc import Mapping
 from typing import Any
 
-from streamspan import semconv
+from streamspan import semconv, shapes
 from streamspan.answer import Sink, dump_json
 from streamspan.usage import Usage
-from streamspan.wire import Attributes, Prompt, WireFormat, fields, request_attributes, sequence
+from streamspan.wire import Attributes, Prompt, WireFormat, fields, plain, request_attributes, sequence
 
 
 def read(event: Any, into: Sink) -> None:
@@ -40,6 +40,8 @@ def _read_delta(index: int, delta: dict[str, Any], into: Sink) -> None:
             into.tool_call(0, index, None, str(delta.get("partial_json") or ""))
         case "thinking_delta":
             into.reasoning(0, str(delta.get("thinking") or ""))
+        case "compaction_delta":
+            into.part(0, shapes.compaction(delta.get("content")))
         case _:
             pass  # signature_delta, citations_delta: nothing that the model says
 
@@ -107,28 +109,51 @@ def _read_block(index: int, block: dict[str, Any], into: Sink, *, begins: bool) 
         case "thinking":
             if thought := block.get("thinking"):
                 into.reasoning(0, str(thought))
-        case "tool_use" | "server_tool_use" | "mcp_tool_use":
+        case "tool_use" | "server_tool_use" | "mcp_tool_use" as kind:
             arguments = "" if begins else dump_json(block.get("input") or {})
-            into.tool_call(0, index, block.get("name"), arguments, block.get("id"))
+            into.tool_call(0, index, block.get("name"), arguments, block.get("id"), server=_server(kind, block))
+        case "compaction" if begins:
+            pass  # its only delta has all of it
         case None:
             pass
         case kind:
-            into.part(0, _server_part(kind, block))
+            into.part(0, _other(kind, block))
 
 
-def _server_part(kind: str, block: dict[str, Any]) -> dict[str, Any]:
-    if "tool_use_id" not in block:
-        return {"type": kind}  # redacted_thinking and the like: opaque to us
-    content: Any = block.get("content")
-    shown = [_result(item) for item in sequence(content)] if isinstance(content, list) else _result(content)
-    response = {"type": kind, "content": shown}
-    return {"type": "server_tool_call_response", "id": block["tool_use_id"], "server_tool_call_response": response}
+def _server(kind: str, block: dict[str, Any]) -> dict[str, Any] | None:
+    """What is special about a call that Anthropic makes itself; nothing of one that the application is to make."""
+    match kind:
+        case "server_tool_use":
+            return {"type": str(block.get("name"))}
+        case "mcp_tool_use":
+            return {"type": "mcp", "server_name": str(block.get("server_name"))}
+        case _:
+            return None
 
 
-def _result(item: Any) -> Any:
-    """One result without what is encrypted for the model only, such as the text of a web page."""
-    kept = {key: value for key, value in fields(item).items() if value is not None and not key.startswith("encrypted")}
-    return kept or item
+def _other(kind: str, block: dict[str, Any]) -> dict[str, Any]:
+    """A block that is none of those of every conversation, of an answer or of a prompt."""
+    if "tool_use_id" in block:
+        return shapes.server_tool_call_response(
+            block["tool_use_id"], {"type": kind, "content": _result(plain(block.get("content")))}
+        )
+    match kind:
+        case "redacted_thinking":
+            return shapes.redacted_reasoning()
+        case "compaction":
+            return shapes.compaction(block.get("content"))
+        case "container_upload":
+            return shapes.media(None, modality="document", file_id=block.get("file_id"))
+        case _:
+            return shapes.other(kind)
+
+
+def _result(value: Any) -> Any:
+    """A result without what is encrypted for the model only, such as the text of a web page."""
+    if isinstance(value, list):
+        return [_result(item) for item in sequence(value)]
+    kept = {key: _result(item) for key, item in fields(value).items() if not key.startswith("encrypted")}
+    return kept or value
 
 
 def read_usage(usage: dict[str, Any]) -> Usage:
@@ -182,24 +207,31 @@ def _message(message: dict[str, Any]) -> dict[str, Any]:
 
 def _content(content: Any) -> list[dict[str, Any]]:
     if isinstance(content, str):
-        return [{"type": "text", "content": content}]
+        return [shapes.text(content)]
     return [_content_part(fields(part)) for part in sequence(content)]
 
 
 def _content_part(part: dict[str, Any]) -> dict[str, Any]:
     match part.get("type"):
         case "text":
-            return {"type": "text", "content": part.get("text")}
+            return shapes.text(part.get("text"))
         case "thinking":
-            return {"type": "reasoning", "content": part.get("thinking")}
-        case "tool_use" | "server_tool_use":
-            return {"type": "tool_call", "id": part.get("id"), "name": part.get("name"), "arguments": part.get("input")}
+            return shapes.reasoning(part.get("thinking"))
+        case "tool_use" | "server_tool_use" | "mcp_tool_use" as kind:
+            return _call(part, _server(kind, part))
         case "tool_result":
-            return {"type": "tool_call_response", "id": part.get("tool_use_id"), "response": _response(part.get("content"))}
+            return shapes.tool_call_response(part.get("tool_use_id"), _response(part.get("content")))
         case "image" | "document" as modality:
             return _source(modality, fields(part.get("source")))
         case kind:
-            return {"type": str(kind)}
+            return _other(str(kind), part)
+
+
+def _call(part: dict[str, Any], server: dict[str, Any] | None) -> dict[str, Any]:
+    call_id, name, given = part.get("id"), part.get("name"), part.get("input")
+    if server is None:
+        return shapes.tool_call(call_id, name, given)
+    return shapes.server_tool_call(call_id, name, {**server, **fields(given), **server})
 
 
 def _response(content: Any) -> Any:
@@ -209,18 +241,23 @@ def _response(content: Any) -> Any:
 def _source(modality: str, source: dict[str, Any]) -> dict[str, Any]:
     match source.get("type"):
         case "url":
-            return {"type": "uri", "modality": modality, "uri": source.get("url")}
+            return shapes.media(source.get("url"), modality=modality)
         case "file":
-            return {"type": "file", "modality": modality, "file_id": source.get("file_id")}
+            return shapes.media(None, modality=modality, file_id=source.get("file_id"))
         case "text":
-            return {"type": "text", "content": source.get("data")}
+            return shapes.text(source.get("data"))
+        case "content" if isinstance(said := source.get("content"), str):
+            return shapes.text(said)
+        case "content":
+            return shapes.text("".join(str(fields(part).get("text") or "") for part in sequence(source.get("content"))))
         case _:
-            return {"type": "blob", "modality": modality, "mime_type": source.get("media_type")}  # the bytes stay where they are
+            return shapes.media(source.get("data"), source.get("media_type"), modality)
 
 
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     if "input_schema" not in tool:
-        return {"type": tool.get("type", "function"), "name": tool.get("name")}
+        kind = tool.get("type", "function")
+        return {"type": kind, "name": tool.get("name") or tool.get("mcp_server_name") or kind}
     return {
         "type": "function",
         "name": tool.get("name"),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from streamspan import semconv
+from streamspan import semconv, shapes
 from streamspan.answer import Sink, dump_json
 from streamspan.usage import Usage
 from streamspan.wire import Attributes, Prompt, WireFormat, count, fields, request_attributes, sequence
@@ -65,7 +65,7 @@ def _name(call: dict[str, Any]) -> str:
 def _read_files(part: dict[str, Any], into: Sink) -> None:
     """Files that the agent made; their bytes stay where they are."""
     for file in map(fields, sequence(part.get("files"))):
-        into.part(0, {"type": "blob", "modality": "document", "mime_type": file.get("type"), "name": file.get("name")})
+        into.part(0, shapes.media(file.get("bytes"), file.get("type"), name=file.get("name")))
 
 
 _READERS = {"chunk": _read_chunk, "trace": _read_trace, "returnControl": _read_control, "files": _read_files}
@@ -97,18 +97,14 @@ def prompt(body: Mapping[str, Any]) -> Prompt:
     done = [_result(state, fields(result)) for result in sequence(state.get("returnControlInvocationResults"))]
     asked = [{"role": "tool", "parts": done}] if done else []
     if text := body.get("inputText"):
-        asked.append({"role": "user", "parts": [_text(text)]})
+        asked.append({"role": "user", "parts": [shapes.text(text)]})
     instruction = body.get("instruction")
-    return Prompt(messages=asked, system=[_text(instruction)] if instruction else None)
+    return Prompt(messages=asked, system=[shapes.text(instruction)] if instruction else None)
 
 
 def _result(state: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
     given = fields(result.get("functionResult") or result.get("apiResult"))
-    return {"type": "tool_call_response", "id": state.get("invocationId"), "response": given.get("responseBody")}
-
-
-def _text(text: Any) -> dict[str, Any]:
-    return {"type": "text", "content": text}
+    return shapes.tool_call_response(state.get("invocationId"), given.get("responseBody"))
 
 
 FORMAT = WireFormat(

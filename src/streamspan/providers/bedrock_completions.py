@@ -13,7 +13,7 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-deepseek.h
 from collections.abc import Mapping
 from typing import Any
 
-from streamspan import semconv
+from streamspan import semconv, shapes
 from streamspan.answer import Sink
 from streamspan.usage import Usage
 from streamspan.wire import Attributes, Prompt, WireFormat, count, fields, request_attributes, sequence, strings
@@ -73,7 +73,7 @@ def request(body: Mapping[str, Any]) -> Attributes:
 
 def prompt(body: Mapping[str, Any]) -> Prompt:
     """The prompt, as what the user says."""
-    return Prompt(messages=[{"role": "user", "parts": [{"type": "text", "content": body.get("prompt")}]}])
+    return Prompt(messages=[{"role": "user", "parts": [shapes.text(body.get("prompt"))]}])
 
 
 FORMAT = WireFormat("botocore", "", semconv.TEXT_COMPLETION, read, request, prompt, choices_key="num_generations")

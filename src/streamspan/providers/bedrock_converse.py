@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.htm
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from streamspan import semconv
+from streamspan import semconv, shapes
 from streamspan.answer import Sink, dump_json
 from streamspan.usage import Usage
 from streamspan.wire import Attributes, Prompt, WireFormat, fields, request_attributes, sequence
@@ -194,27 +194,23 @@ def _part(block: dict[str, Any]) -> dict[str, Any]:
     for name, value in block.items():
         if convert := _PARTS.get(name):
             return convert(value)
-    return {"type": next(iter(block), "unknown")}
-
-
-def _text(text: Any) -> dict[str, Any]:
-    return {"type": "text", "content": text}
+    return shapes.other(next(iter(block), "unknown"))
 
 
 def _guarded(content: Any) -> dict[str, Any]:
     said = fields(content)
-    return _text(fields(said.get("text")).get("text")) if "text" in said else _part(said)
+    return shapes.text(fields(said.get("text")).get("text")) if "text" in said else _part(said)
 
 
 def _reasoning(content: Any) -> dict[str, Any]:
     said = fields(content)
     if "reasoningText" not in said:
-        return {"type": "redacted_reasoning"}  # opaque to us
-    return {"type": "reasoning", "content": fields(said["reasoningText"]).get("text")}
+        return shapes.redacted_reasoning()
+    return shapes.reasoning(fields(said["reasoningText"]).get("text"))
 
 
 def _cited(content: Any) -> dict[str, Any]:
-    return _text(_join(fields(content).get("content")))
+    return shapes.text(_join(fields(content).get("content")))
 
 
 def _join(content: Any) -> str:
@@ -223,13 +219,13 @@ def _join(content: Any) -> str:
 
 def _use(use: Any) -> dict[str, Any]:
     said = fields(use)
-    return {"type": "tool_call", "id": said.get("toolUseId"), "name": said.get("name"), "arguments": said.get("input")}
+    return shapes.tool_call(said.get("toolUseId"), said.get("name"), said.get("input"))
 
 
 def _result(result: Any) -> dict[str, Any]:
     said = fields(result)
     shown = [block["json"] if "json" in block else _part(block) for block in map(fields, sequence(said.get("content")))]
-    return {"type": "tool_call_response", "id": said.get("toolUseId"), "response": shown}
+    return shapes.tool_call_response(said.get("toolUseId"), shown)
 
 
 def _image(image: Any) -> dict[str, Any]:
@@ -248,20 +244,19 @@ def _document(document: Any) -> dict[str, Any]:
     said = fields(document)
     source = fields(said.get("source"))
     if (text := source.get("text")) is not None:
-        return _text(text)
-    return _text(_join(source["content"])) if "content" in source else _source("document", said)
+        return shapes.text(text)
+    return shapes.text(_join(source["content"])) if "content" in source else _source("document", said)
 
 
 def _source(modality: str, media: dict[str, Any]) -> dict[str, Any]:
-    """Something that is no text; its bytes stay where they are."""
-    if uri := fields(fields(media.get("source")).get("s3Location")).get("uri"):
-        return {"type": "uri", "modality": modality, "uri": uri}
-    kind = "application" if modality == "document" else modality
-    return {"type": "blob", "modality": modality, "mime_type": f"{kind}/{media.get('format')}"}
+    """Something that is no text."""
+    source, kind = fields(media.get("source")), "application" if modality == "document" else modality
+    given = fields(source.get("s3Location")).get("uri") or source.get("bytes")
+    return shapes.media(given, f"{kind}/{media.get('format')}", modality, name=media.get("name"))
 
 
 _PARTS: dict[str, Callable[[Any], dict[str, Any]]] = {
-    "text": _text,
+    "text": shapes.text,
     "guardContent": _guarded,
     "reasoningContent": _reasoning,
     "citationsContent": _cited,

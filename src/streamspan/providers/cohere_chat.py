@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-embed.html
 from collections.abc import Mapping
 from typing import Any
 
-from streamspan import semconv
+from streamspan import semconv, shapes
 from streamspan.answer import Sink, dump_json
 from streamspan.usage import Usage
 from streamspan.wire import Attributes, Prompt, WireFormat, count, fields, request_attributes, sequence, strings
@@ -69,30 +69,30 @@ def prompt(body: Mapping[str, Any]) -> Prompt:
     results = [part for result in sequence(body.get("tool_results")) for part in _result(fields(result))]
     asked = [{"role": "tool", "parts": results}] if results else []
     if text := body.get("message"):
-        asked.append({"role": "user", "parts": [{"type": "text", "content": text}]})
+        asked.append({"role": "user", "parts": [shapes.text(text)]})
     preamble = body.get("preamble")
     return Prompt(
         messages=history + asked,
-        system=[{"type": "text", "content": preamble}] if preamble else None,
+        system=[shapes.text(preamble)] if preamble else None,
         tools=[_tool(fields(tool)) for tool in sequence(body.get("tools"))] or None,
     )
 
 
 def _message(message: dict[str, Any]) -> dict[str, Any]:
     role = str(message.get("role") or "USER")
-    parts: list[dict[str, Any]] = [{"type": "text", "content": text}] if (text := message.get("message")) else []
+    parts = [shapes.text(text)] if (text := message.get("message")) else list[dict[str, Any]]()
     parts += [_call(fields(call)) for call in sequence(message.get("tool_calls"))]
     parts += [part for result in sequence(message.get("tool_results")) for part in _result(fields(result))]
     return {"role": _ROLES.get(role, role.lower()), "parts": parts}
 
 
 def _call(call: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "tool_call", "id": None, "name": call.get("name"), "arguments": call.get("parameters")}
+    return shapes.tool_call(None, call.get("name"), call.get("parameters"))
 
 
 def _result(result: dict[str, Any]) -> list[dict[str, Any]]:
     """The outputs of one call, which is repeated with them instead of being named by an id."""
-    return [{"type": "tool_call_response", "id": None, "response": result.get("outputs")}]
+    return [shapes.tool_call_response(None, result.get("outputs"))]
 
 
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:
@@ -100,8 +100,27 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
         "type": "function",
         "name": tool.get("name"),
         "description": tool.get("description"),
-        "parameters": tool.get("parameter_definitions"),
+        "parameters": _schema(fields(tool.get("parameter_definitions"))),
     }
+
+
+_TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "list": "array", "dict": "object"}
+"""Cohere spells types as Python does."""
+
+
+def _schema(parameters: dict[str, Any]) -> dict[str, Any]:
+    """A tool's parameters as the schema that the conventions ask for."""
+    given = {name: fields(parameter) for name, parameter in parameters.items()}
+    return {
+        "type": "object",
+        "properties": {name: _property(parameter) for name, parameter in given.items()},
+        "required": [name for name, parameter in given.items() if parameter.get("required")],
+    }
+
+
+def _property(parameter: dict[str, Any]) -> dict[str, Any]:
+    told = {"type": _TYPES.get(str(parameter.get("type"))), "description": parameter.get("description")}
+    return {key: value for key, value in told.items() if value is not None}
 
 
 # --- embeddings ------------------------------------------------------------------------------------------------------

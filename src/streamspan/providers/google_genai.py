@@ -12,10 +12,10 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-from streamspan import semconv
+from streamspan import semconv, shapes
 from streamspan.answer import Sink, dump_json
 from streamspan.usage import Usage
-from streamspan.wire import Attributes, Prompt, WireFormat, request_attributes, sequence
+from streamspan.wire import Attributes, Prompt, WireFormat, plain, request_attributes, sequence
 from streamspan.wire import fields as plain_fields
 
 _calls = count()
@@ -134,13 +134,13 @@ def _audio(details: Any) -> int | None:
 def _part(part: Any) -> dict[str, Any]:
     """A part of a prompt in the conventions' JSON."""
     if isinstance(part, str):
-        return {"type": "text", "content": part}
+        return shapes.text(part)
     said = fields(part)
     if (text := said.get("text")) is not None:
-        return {"type": "reasoning" if said.get("thought") else "text", "content": text}
+        return (shapes.reasoning if said.get("thought") else shapes.text)(text)
     if call := fields(said.get("function_call")):
-        return {"type": "tool_call", "id": call.get("id"), "name": call.get("name"), "arguments": call.get("args") or {}}
-    return _other(said) or {"type": type(part).__name__}
+        return shapes.tool_call(call.get("id"), call.get("name"), call.get("args") or {})
+    return _other(said) or shapes.other(type(part).__name__)
 
 
 def _other(said: dict[str, Any]) -> dict[str, Any] | None:
@@ -154,33 +154,48 @@ def _other(said: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _blob(blob: dict[str, Any]) -> dict[str, Any]:
-    mime = str(blob.get("mime_type") or "")
-    return {"type": "blob", "modality": mime.partition("/")[0], "mime_type": mime}
+    return shapes.media(blob.get("data"), blob.get("mime_type"), name=blob.get("display_name"))
 
 
 def _file(file: dict[str, Any]) -> dict[str, Any]:
-    mime = str(file.get("mime_type") or "")
-    return {"type": "uri", "modality": mime.partition("/")[0], "mime_type": mime, "uri": file.get("file_uri")}
+    return shapes.media(file.get("file_uri"), file.get("mime_type"), name=file.get("display_name"))
 
 
 def _response(response: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "tool_call_response", "id": response.get("id"), "response": response.get("response")}
+    shown = [_other(fields(part)) for part in sequence(response.get("parts"))]
+    given = plain(response.get("response"))
+    return shapes.tool_call_response(response.get("id"), [given, *shown] if shown else given)
 
 
 def _code(code: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "executable_code", "language": word(code.get("language")), "code": code.get("code")}
+    said = {"type": _CODE, "language": word(code.get("language")), "code": code.get("code")}
+    return shapes.server_tool_call(code.get("id"), _CODE, said)
 
 
 def _result(result: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "code_execution_result", "outcome": word(result.get("outcome")), "output": result.get("output")}
+    said = {"type": _CODE, "outcome": word(result.get("outcome")), "output": result.get("output")}
+    return shapes.server_tool_call_response(result.get("id"), said)
 
 
+def _tool_use(call: dict[str, Any]) -> dict[str, Any]:
+    name = word(call.get("tool_type")).lower()
+    return shapes.server_tool_call(call.get("id"), name, {"type": name, "arguments": plain(call.get("args"))})
+
+
+def _tool_result(response: dict[str, Any]) -> dict[str, Any]:
+    said = {"type": word(response.get("tool_type")).lower(), "response": plain(response.get("response"))}
+    return shapes.server_tool_call_response(response.get("id"), said)
+
+
+_CODE = "code_execution"
 _OTHERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "inline_data": _blob,
     "file_data": _file,
     "function_response": _response,
     "executable_code": _code,
     "code_execution_result": _result,
+    "tool_call": _tool_use,
+    "tool_response": _tool_result,
 }
 
 
@@ -204,7 +219,7 @@ _REQUEST = {
     "model": (semconv.REQUEST_MODEL, str),
     "temperature": (semconv.REQUEST_TEMPERATURE, float),
     "top_p": (semconv.REQUEST_TOP_P, float),
-    "top_k": (semconv.REQUEST_TOP_K, float),
+    "top_k": (semconv.REQUEST_TOP_K, int),
     "max_output_tokens": (semconv.REQUEST_MAX_TOKENS, int),
     "frequency_penalty": (semconv.REQUEST_FREQUENCY_PENALTY, float),
     "presence_penalty": (semconv.REQUEST_PRESENCE_PENALTY, float),
@@ -268,7 +283,7 @@ def _tools(tool: Any) -> list[dict[str, Any]]:
         return [{"type": "function", **{key: value for key, value in named.items() if value}}]
     offered = {name: value for name, value in fields(tool).items() if value is not None and not name.startswith("_")}
     declared = offered.pop("function_declarations", None)
-    return [*map(_declaration, map(fields, sequence(declared))), *({"type": name} for name in offered)]
+    return [*map(_declaration, map(fields, sequence(declared))), *({"type": name, "name": name} for name in offered)]
 
 
 def _declaration(function: dict[str, Any]) -> dict[str, Any]:
@@ -278,8 +293,30 @@ def _declaration(function: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schema(schema: Any) -> Any:
-    """A schema as JSON: the SDK's objects have one field for each thing that a schema can say."""
-    return json.loads(schema.model_dump_json(exclude_none=True)) if hasattr(schema, "model_dump_json") else schema
+    """Google's schema as a JSON schema: its types are in capitals, and the SDK's objects have its keywords in snake_case."""
+    given = json.loads(schema.model_dump_json(exclude_none=True)) if hasattr(schema, "model_dump_json") else schema
+    return {_camel(key): _keyword(key, value) for key, value in fields(given).items()} if isinstance(given, dict) else given
+
+
+def _keyword(key: str, value: Any) -> Any:
+    match key, value:
+        case "type", str():
+            return value.lower()
+        case "properties" | "defs", dict():
+            return {name: _schema(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        case "any_of", list():
+            return [_schema(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        case "items" | "additional_properties", dict():
+            return _schema(value)
+        case _:
+            return value
+
+
+_CAMEL = re.compile(r"_(\w)")
+
+
+def _camel(key: str) -> str:
+    return {"defs": "$defs", "ref": "$ref"}.get(key) or _CAMEL.sub(lambda match: match[1].upper(), key)
 
 
 FORMAT = WireFormat(

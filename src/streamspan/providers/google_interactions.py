@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from streamspan import semconv
+from streamspan import semconv, shapes
 from streamspan.answer import Sink, dump_json
 from streamspan.usage import Usage
-from streamspan.wire import Attributes, Prompt, WireFormat, fields, request_attributes, sequence
+from streamspan.wire import Attributes, Prompt, WireFormat, fields, plain, request_attributes, sequence
 
 
 def read(event: Any, into: Sink) -> None:
@@ -173,51 +173,32 @@ def _audio(modalities: Any) -> int | None:
 
 
 def _part(content: dict[str, Any]) -> dict[str, Any]:
-    """A part in the conventions' JSON; bytes stay where they are."""
+    """A part in the conventions' JSON."""
     match str(content.get("type")):
         case "text":
-            return {"type": "text", "content": content.get("text")}
+            return shapes.text(content.get("text"))
         case "image" | "audio" | "video" | "document" as modality:
-            return _media(modality, content)
+            return shapes.media(content.get("uri") or content.get("data"), content.get("mime_type"), modality)
         case "function_call":
-            return {
-                "type": "tool_call",
-                "id": content.get("id"),
-                "name": content.get("name"),
-                "arguments": content.get("arguments") or {},
-            }
+            return shapes.tool_call(content.get("id"), content.get("name"), content.get("arguments") or {})
         case "function_result":
-            return {"type": "tool_call_response", "id": content.get("call_id"), "response": _plain(content.get("result"))}
+            return shapes.tool_call_response(content.get("call_id"), plain(content.get("result")))
         case kind if kind.endswith("_call"):
             name = kind.removesuffix("_call")
-            return {"type": "server_tool_call", "id": content.get("id"), "name": name, "server_tool_call": _said(name, content)}
+            return shapes.server_tool_call(content.get("id"), name, _said(name, content))
         case kind if kind.endswith("_result"):
             name = kind.removesuffix("_result")
-            said = _said(name, content)
-            return {"type": "server_tool_call_response", "id": content.get("call_id"), "server_tool_call_response": said}
+            return shapes.server_tool_call_response(content.get("call_id"), _said(name, content))
         case kind:
-            return {"type": kind}
-
-
-def _media(modality: str, content: dict[str, Any]) -> dict[str, Any]:
-    given = {"type": "uri", "uri": content["uri"]} if content.get("uri") else {"type": "blob"}
-    return {**given, "modality": modality, "mime_type": content.get("mime_type")}
+            return shapes.other(kind)
 
 
 _DULL = frozenset({"id", "call_id", "type", "signature"})
 
 
 def _said(name: str, content: dict[str, Any]) -> dict[str, Any]:
-    said = {key: _plain(value) for key, value in content.items() if value is not None and key not in _DULL}
+    said = {key: plain(value) for key, value in content.items() if value is not None and key not in _DULL}
     return {"type": name, **said}
-
-
-def _plain(value: Any) -> Any:
-    """``value`` as JSON has it, out of the SDK's objects."""
-    if isinstance(value, list):
-        return [_plain(item) for item in sequence(value)]
-    state = fields(value)
-    return {key: _plain(item) for key, item in state.items() if item is not None} if state else value
 
 
 # --- the request -----------------------------------------------------------------------------------------------------
@@ -250,7 +231,7 @@ def prompt(body: Mapping[str, Any]) -> Prompt:
     system = body.get("system_instruction")
     return Prompt(
         messages=_messages(body.get("input")),
-        system=[{"type": "text", "content": system}] if isinstance(system, str) else None,
+        system=[shapes.text(system)] if isinstance(system, str) else None,
         tools=[_tool(fields(tool)) for tool in sequence(body.get("tools"))] or None,
     )
 
@@ -285,7 +266,7 @@ def _message(item: dict[str, Any]) -> dict[str, Any]:
         content = item["content"]
         parts = [_part(fields(_text(part))) for part in (sequence(content) if not isinstance(content, str) else [content])]
     elif kind == "thought":
-        parts = [{"type": "reasoning", "content": fields(part).get("text")} for part in sequence(item.get("summary"))]
+        parts = [shapes.reasoning(fields(part).get("text")) for part in sequence(item.get("summary"))]
     else:
         parts = [_part(item)]
     return {"role": "assistant" if role == "model" else role or _ROLES.get(str(kind), "assistant"), "parts": parts}
@@ -296,7 +277,8 @@ _TOOL = ("type", "name", "description", "parameters")
 
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     """A tool's definition; not the keys with which the provider is to reach an MCP server."""
-    return {key: _plain(tool[key]) for key in _TOOL if tool.get(key) is not None}
+    kind = tool.get("type")
+    return {"type": kind, "name": kind, **{key: plain(tool[key]) for key in _TOOL if tool.get(key) is not None}}
 
 
 FORMAT = WireFormat("google.genai", "/interactions", semconv.GENERATE_CONTENT, read, request, prompt, ends_with_event=True)

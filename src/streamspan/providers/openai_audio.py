@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from streamspan import semconv
+from streamspan import semconv, shapes
 from streamspan.answer import Sink
 from streamspan.usage import Usage
 from streamspan.wire import Attributes, Prompt, WireFormat, extras, fields, request_attributes
@@ -75,11 +75,11 @@ def prompt_speech(body: Mapping[str, Any]) -> Prompt:
     """The text to be spoken, and how."""
     how = body.get("instructions")
     said = _say(body.get("input"))
-    return Prompt(said.messages, system=[{"type": "text", "content": how}]) if isinstance(how, str) else said
+    return Prompt(said.messages, system=[shapes.text(how)]) if isinstance(how, str) else said
 
 
 def _say(text: Any) -> Prompt:
-    return Prompt(messages=[{"role": "user", "parts": [{"type": "text", "content": text}]}] if isinstance(text, str) else None)
+    return Prompt(messages=[{"role": "user", "parts": [shapes.text(text)]}] if isinstance(text, str) else None)
 
 
 TRANSCRIBE = WireFormat(

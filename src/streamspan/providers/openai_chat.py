@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from streamspan import semconv
-from streamspan.answer import Sink, parse_arguments
+from streamspan import semconv, shapes
+from streamspan.answer import Sink
 from streamspan.usage import Cost, Usage
 from streamspan.wire import Attributes, Prompt, WireFormat, extras, fields, request_attributes, sequence, strings
 
@@ -223,7 +223,8 @@ def _message(message: dict[str, Any]) -> dict[str, Any]:
     parts = _content(message.get("content"))
     if role == "tool":
         response = message.get("content")
-        parts = [{"type": "tool_call_response", "id": message.get("tool_call_id"), "response": response}]
+        response = _content(response) if isinstance(response, list | tuple) else response
+        parts = [shapes.tool_call_response(message.get("tool_call_id"), response)]
     parts += [_call(fields(call)) for call in sequence(message.get("tool_calls"))]
     named = {"name": message["name"]} if message.get("name") else {}
     return {"role": role, "parts": parts, **named}
@@ -231,38 +232,35 @@ def _message(message: dict[str, Any]) -> dict[str, Any]:
 
 def _content(content: Any) -> list[dict[str, Any]]:
     if isinstance(content, str):
-        return [{"type": "text", "content": content}]
+        return [shapes.text(content)]
     return [_content_part(fields(part)) for part in sequence(content)]
 
 
 def _content_part(part: dict[str, Any]) -> dict[str, Any]:
     match part.get("type"):
         case "text":
-            return {"type": "text", "content": part.get("text")}
+            return shapes.text(part.get("text"))
         case "refusal":
-            return {"type": "refusal", "content": part.get("refusal")}
-        case "image_url":
-            return _image(str(fields(part.get("image_url")).get("url", "")))
+            return shapes.refusal(part.get("refusal"))
+        case "image_url" | "video_url" | "audio_url" as kind:
+            given = part.get(kind)
+            return shapes.media(fields(given).get("url", given), modality=kind.removesuffix("_url"))
         case "input_audio":
             audio = fields(part.get("input_audio"))
-            return {"type": "blob", "modality": "audio", "mime_type": f"audio/{audio.get('format')}"}
+            return shapes.media(audio.get("data"), f"audio/{audio.get('format')}")
         case "file":
-            return {"type": "file", "modality": "document", "file_id": fields(part.get("file")).get("file_id")}
+            file = fields(part.get("file"))
+            return shapes.media(
+                file.get("file_data"), modality="document", file_id=file.get("file_id"), name=file.get("filename")
+            )
         case kind:
-            return {"type": str(kind)}
-
-
-def _image(url: str) -> dict[str, Any]:
-    if not url.startswith("data:"):
-        return {"type": "uri", "modality": "image", "uri": url}
-    return {"type": "blob", "modality": "image", "mime_type": url[5:].partition(";")[0]}  # the bytes stay where they are
+            return shapes.other(kind)
 
 
 def _call(call: dict[str, Any]) -> dict[str, Any]:
     function = fields(call.get("function")) or fields(call.get("custom"))
     arguments = function.get("arguments", function.get("input"))
-    parsed = parse_arguments(arguments) if isinstance(arguments, str) else arguments
-    return {"type": "tool_call", "id": call.get("id"), "name": function.get("name"), "arguments": parsed}
+    return shapes.tool_call(call.get("id"), function.get("name"), arguments)
 
 
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ https://platform.openai.com/docs/api-reference/completions
 from collections.abc import Mapping
 from typing import Any
 
-from streamspan import semconv
+from streamspan import semconv, shapes
 from streamspan.answer import Sink
 from streamspan.usage import Usage
 from streamspan.wire import Attributes, Prompt, WireFormat, extras, fields, request_attributes, sequence, strings
@@ -70,7 +70,7 @@ def prompt(body: Mapping[str, Any]) -> Prompt:
     """Each prompt as what a user says; prompts in tokens are nobody's text."""
     text = body.get("prompt")
     texts = [text] if isinstance(text, str) else [item for item in sequence(text) if isinstance(item, str)]
-    return Prompt(messages=[{"role": "user", "parts": [{"type": "text", "content": text}]} for text in texts])
+    return Prompt(messages=[{"role": "user", "parts": [shapes.text(text)]} for text in texts])
 
 
 FORMAT = WireFormat("openai", "/completions", semconv.TEXT_COMPLETION, read, request, prompt)

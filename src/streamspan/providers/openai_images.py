@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from streamspan import semconv
+from streamspan import semconv, shapes
 from streamspan.answer import Sink
 from streamspan.usage import Usage
 from streamspan.wire import Attributes, Prompt, WireFormat, extras, fields, request_attributes, sequence
@@ -32,10 +32,9 @@ def read(event: Any, into: Sink) -> None:
 
 
 def _image(image: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
-    revised = {"revised_prompt": image["revised_prompt"]} if image.get("revised_prompt") else {}
-    if url := image.get("url"):
-        return {"type": "uri", "modality": "image", "uri": url, **revised}
-    return {"type": "blob", "modality": "image", "mime_type": f"image/{top.get('output_format') or 'png'}", **revised}
+    given = image.get("url") or image.get("b64_json")
+    kind = None if image.get("url") else f"image/{top.get('output_format') or 'png'}"
+    return shapes.media(given, kind, "image", revised_prompt=image.get("revised_prompt"))
 
 
 def read_usage(usage: dict[str, Any]) -> Usage:
@@ -60,7 +59,7 @@ def request(body: Mapping[str, Any]) -> Attributes:
 def prompt(body: Mapping[str, Any]) -> Prompt:
     """What the image shall show."""
     text = body.get("prompt")
-    return Prompt(messages=[{"role": "user", "parts": [{"type": "text", "content": text}]}] if isinstance(text, str) else None)
+    return Prompt(messages=[{"role": "user", "parts": [shapes.text(text)]}] if isinstance(text, str) else None)
 
 
 GENERATE = WireFormat(

@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from streamspan import semconv
-from streamspan.answer import Sink, parse_arguments
+from streamspan import semconv, shapes
+from streamspan.answer import Sink
 from streamspan.usage import Usage
-from streamspan.wire import Attributes, Prompt, WireFormat, extras, fields, request_attributes, sequence
+from streamspan.wire import Attributes, Prompt, WireFormat, extras, fields, plain, request_attributes, sequence
 
 
 def read(event: Any, into: Sink) -> None:
@@ -188,21 +188,17 @@ _DULL = frozenset({"id", "call_id", "type", "status", "result", "encrypted_conte
 
 def _tool_part(kind: str, item: dict[str, Any]) -> dict[str, Any]:
     """A built-in tool as a part: it was run by the server, or, if it has a ``call_id``, is to be run by the application."""
+    if kind == "compaction":
+        return shapes.compaction(None, item.get("id"))
     if not kind.endswith("_call"):
-        return {"type": kind}
-    said = {key: _plain(value) for key, value in item.items() if value is not None and key not in _DULL}
+        return shapes.other(kind)
+    said = {key: plain(value) for key, value in item.items() if value is not None and key not in _DULL}
     name = kind.removesuffix("_call")
     if "call_id" in item:
-        return {"type": "tool_call", "id": item["call_id"], "name": name, "arguments": said}
-    return {"type": "server_tool_call", "id": item.get("id"), "name": name, "server_tool_call": {"type": name, **said}}
-
-
-def _plain(value: Any) -> Any:
-    """``value`` as JSON has it, out of the SDK's objects."""
-    if isinstance(value, list):
-        return [_plain(item) for item in sequence(value)]
-    state = fields(value)
-    return {key: _plain(item) for key, item in state.items() if item is not None} if state else value
+        return shapes.tool_call(item["call_id"], name, said)
+    if image := item.get("result"):
+        said["result"] = shapes.media(image, f"image/{item.get('output_format') or 'png'}")
+    return shapes.server_tool_call(item.get("id"), item.get("name") or name, {"type": name, **said})
 
 
 def read_usage(usage: dict[str, Any]) -> Usage:
@@ -269,51 +265,47 @@ def _message(item: dict[str, Any]) -> dict[str, Any]:
         case "function_call" | "custom_tool_call":
             return {"role": "assistant", "parts": [_call(item)]}
         case kind if str(kind).endswith("_output"):
-            part = {"type": "tool_call_response", "id": item.get("call_id"), "response": _output(item.get("output"))}
-            return {"role": "tool", "parts": [part]}
+            return {"role": "tool", "parts": [shapes.tool_call_response(item.get("call_id"), _output(item.get("output")))]}
         case kind:
             return {"role": "assistant", "parts": [_tool_part(str(kind), item)]}
 
 
 def _output(output: Any) -> Any:
-    return _content(output) if isinstance(output, list) else _plain(output)
+    """What a tool gave: text, content, or, of a computer, a picture of its screen."""
+    if isinstance(output, list):
+        return _content(output)
+    return _content_part(fields(output)) if fields(output).get("type") == "computer_screenshot" else plain(output)
 
 
 def _call(item: dict[str, Any]) -> dict[str, Any]:
     arguments = item.get("arguments", item.get("input"))
-    parsed = parse_arguments(arguments) if isinstance(arguments, str) else arguments
-    return {"type": "tool_call", "id": item.get("call_id"), "name": item.get("name"), "arguments": parsed}
+    return shapes.tool_call(item.get("call_id"), item.get("name"), arguments)
 
 
 def _content(content: Any) -> list[dict[str, Any]]:
     if isinstance(content, str):
-        return [{"type": "text", "content": content}]
+        return [shapes.text(content)]
     return [_content_part(fields(part)) for part in sequence(content)]
 
 
 def _content_part(part: dict[str, Any]) -> dict[str, Any]:
     match part.get("type"):
         case "input_text" | "output_text" | "text":
-            return {"type": "text", "content": part.get("text")}
+            return shapes.text(part.get("text"))
         case "summary_text" | "reasoning_text":
-            return {"type": "reasoning", "content": part.get("text")}
+            return shapes.reasoning(part.get("text"))
         case "refusal":
-            return {"type": "refusal", "content": part.get("refusal")}
-        case "input_image":
-            return _source("image", part.get("image_url"), part.get("file_id"))
+            return shapes.refusal(part.get("refusal"))
+        case "input_image" | "computer_screenshot":
+            return shapes.media(part.get("image_url"), modality="image", file_id=part.get("file_id"))
         case "input_file":
-            return _source("document", part.get("file_url") or part.get("file_data"), part.get("file_id"))
+            given = part.get("file_url") or part.get("file_data")
+            return shapes.media(given, modality="document", file_id=part.get("file_id"), name=part.get("filename"))
+        case "input_audio":
+            audio = fields(part.get("input_audio"))
+            return shapes.media(audio.get("data"), f"audio/{audio.get('format')}")
         case kind:
-            return {"type": str(kind)}
-
-
-def _source(modality: str, url: Any, file_id: Any) -> dict[str, Any]:
-    if not isinstance(url, str):
-        return {"type": "file", "modality": modality, "file_id": file_id}
-    if url.startswith(("https:", "http:")):
-        return {"type": "uri", "modality": modality, "uri": url}
-    mime_type = url[5:].partition(";")[0] if url.startswith("data:") else None
-    return {"type": "blob", "modality": modality, "mime_type": mime_type}  # the bytes stay where they are
+            return shapes.other(kind)
 
 
 _TOOL = ("type", "name", "description", "parameters", "strict", "server_label")
@@ -321,7 +313,8 @@ _TOOL = ("type", "name", "description", "parameters", "strict", "server_label")
 
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     """A tool's definition; not the keys with which the provider is to reach an MCP server."""
-    return {key: tool[key] for key in _TOOL if tool.get(key) is not None}
+    named = {"type": tool.get("type"), "name": tool.get("server_label") or tool.get("type")}
+    return {**named, **{key: tool[key] for key in _TOOL if tool.get(key) is not None}}
 
 
 def request_fetch(body: Mapping[str, Any]) -> Attributes:

@@ -5,6 +5,7 @@ instance. Nothing of ours refers to the stream: the methods behind the shadows a
 what refers back to the stream.
 """
 
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from streamspan.call import Call
 
 def tap_events(stream: Any, call: Call) -> None:
     """Has ``call`` observe the events of a stream, and how it ends."""
+    call.connection = weakref.ref(stream)
     twin = _twin(stream)
     is_async = hasattr(stream._event_generator, "__anext__")
     stream._event_generator = (AsyncEvents if is_async else watch_events)(stream._event_generator, call)
@@ -37,6 +39,8 @@ def watch_events(events: Iterator[Any], call: Call) -> Iterator[Any]:
         raise  # the stream was dropped, and `Close` says so
     except BaseException as error:
         call.stopped(error)
+        if call.is_aborted and isinstance(error, Exception):
+            return
         raise
     call.exhausted()
 
@@ -63,6 +67,8 @@ class AsyncEvents:
         except BaseException as error:
             if not self._inner.ag_running:  # else a second task asks in vain, and the first goes on reading
                 self._call.stopped(error)
+            if self._call.is_aborted and isinstance(error, Exception):
+                raise StopAsyncIteration from None
             raise
 
 
@@ -71,6 +77,8 @@ def watch_parsing(parse: Callable[[Any], Any], call: Call) -> Callable[[Any], An
     feed = call.feed
 
     def parse_event(event: Any) -> Any:
+        if call.is_aborted:
+            return None  # which the SDK passes over
         try:
             parsed = parse(event)
         except BaseException as error:
@@ -88,6 +96,8 @@ def watch_parsing_async(parse: Callable[[Any], Any], call: Call) -> Callable[[An
     feed = call.feed
 
     async def parse_event(event: Any) -> Any:
+        if call.is_aborted:
+            return None
         try:
             parsed = await parse(event)
         except BaseException as error:
@@ -103,7 +113,7 @@ def watch_parsing_async(parse: Callable[[Any], Any], call: Call) -> Callable[[An
 class Close:
     """The stream's ``close``; freed with the stream, which it tells as well."""
 
-    __slots__ = ("_call", "_close")
+    __slots__ = ("__weakref__", "_call", "_close")
 
     def __init__(self, close: Callable[[], Any], call: Call) -> None:
         self._call = call

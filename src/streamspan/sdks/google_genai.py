@@ -8,12 +8,16 @@ Interactions have a client of their own, which is loaded when the application fi
 by Stainless before. It sends one request for each hop of a continuation, too.
 """
 
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 from urllib.parse import urlsplit
 
 from streamspan import live, semconv
+from streamspan.awaited import announce
 from streamspan.call import Call
 from streamspan.errors import guard
 from streamspan.providers import google_embeddings
@@ -118,8 +122,9 @@ def _stream(wrapped: Callable[..., Any], models: Any, args: tuple[Any, ...], kwa
     elif sending.call is None:
         yield from _rest(sending.send(next, inner, _END), inner)
     else:
-        _watch()
-        yield from generate(Tap(inner, sending.call), sending.call, sending.send)
+        tap = Tap(inner, sending.call)
+        _watch(sending.call, tap)
+        yield from generate(tap, sending.call, sending.send)
 
 
 def _rest(first: Any, inner: Iterator[Any]) -> Iterator[Any]:
@@ -137,11 +142,32 @@ async def _stream_async(wrapped: Callable[..., Any], models: Any, args: tuple[An
     if sending.call is None:
         return inner
     sending.call.accepted = True
-    _watch()
-    return agenerate(AsyncTap(inner, sending.call))
+    tap = AsyncTap(inner, sending.call)
+    _watch(sending.call, tap)
+    return agenerate(tap)
 
 
-_watch = guard("observing a stream")(live.watch)
+@guard("observing a stream")
+def _watch(call: Call, tap: Tap | AsyncTap) -> None:
+    live.watch()
+    call.connection = partial(_find_response, call, weakref.ref(tap))
+    announce(call)
+
+
+def _find_response(call: Call, tap: "weakref.ref[Tap | AsyncTap]") -> Any:
+    """The HTTP response that the SDK's generators read from: only they have it, and only while they rest it can be seen there."""
+    seen: list[Any] = [reading] if (reading := tap()) is not None else []
+    for holder in seen:
+        if (response := getattr(holder, "response_stream", None)) is not None:
+            call.connection = weakref.ref(response)
+            return response
+        seen.extend(found for found in gc.get_referents(holder) if _leads_there(found))
+    return None
+
+
+def _leads_there(found: object) -> bool:
+    return isinstance(found, GeneratorType | AsyncGeneratorType) or hasattr(found, "response_stream")
+
 
 # --- interactions ----------------------------------------------------------------------------------------------------
 
