@@ -238,6 +238,7 @@ def test_collector_decodes_what_an_exporter_sends(threads: None) -> None:
         "end": 3,
         "scope": "scope",
         "scope_version": "",
+        "schema_url": "",
         "resource": {"service.name": "s"},
     }
 

@@ -15,6 +15,7 @@ from streamspan.manual.observe import observe
 from streamspan.result import StreamResult, TokenUsage, ToolCall
 from streamspan.settings import Settings
 from streamspan.version import __version__
+from streamspan.who import attributes
 
 __all__ = [
     "AnthropicInstrumentor",
@@ -29,6 +30,7 @@ __all__ = [
     "TokenUsage",
     "ToolCall",
     "__version__",
+    "attributes",
     "handle",
     "instrument",
     "llm",

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from opentelemetry.trace import Span, SpanContext, Status, StatusCode, set_span_in_context
 
-from streamspan import live, outcome, semconv, span
+from streamspan import keep, live, outcome, semconv, span
 from streamspan.answer import Answer, Sink
 from streamspan.charges import Charges, charge, is_charged, priced, so_far
 from streamspan.ended import Ended, failure
@@ -125,7 +125,8 @@ class Call:
 
     def _announce(self) -> None:
         """One span that is over at once, for who watches traces only; it has none of the names that tokens are counted by."""
-        attributes = {semconv.PENDING_NAME: str(getattr(self._span, "name", self._request.wire.operation))}
+        named = {semconv.PENDING_NAME: str(getattr(self._span, "name", self._request.wire.operation))}
+        attributes = {**self._request.purpose(self._opening), **named}
         context = set_span_in_context(self._span)
         at = self._started_ns
         self._telemetry.tracer.start_span(semconv.PENDING_SPAN, context, attributes=attributes, start_time=at).end(at)
@@ -264,7 +265,7 @@ class Call:
         self._chunk_log.emit(self.chunk_events, self._wall, is_over=is_over)
 
     def _facts(self) -> Attributes:
-        return span.identifying_attributes(self._request.wire.operation, self._request.provider, self._request.model)
+        return self._request.facts(self._opening)
 
     def _show(self, preview: str) -> None:
         # If somebody is at it already, the call is ending.
@@ -352,7 +353,15 @@ class Call:
             charges=charges,
             messages=self._asked | content.said(self.answer, request.choices) if content.is_kept else {},
             preview=content.preview(self.answer, self._preview_chars(self._telemetry.settings.stream_preview_chars)),
+            keep=self._marks(kind, charges, at - self._started),
         )
+
+    def _marks(self, kind: str, charges: Charges, seconds: float) -> str:
+        """Why the call is worth keeping, if it is."""
+        if not (rules := self._telemetry.settings.keep):
+            return ""
+        cost = None if charges.price is None else float(charges.price.total)
+        return keep.marks(rules, keep.Measured(kind, seconds, cost, self._longest_gap))
 
     def _charges(self) -> Charges:
         if self.ended is not None and self.answer.in_background:

@@ -6,7 +6,7 @@ from traceback import TracebackException
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, set_span_in_context
 
-from streamspan import outcome, semconv, span
+from streamspan import outcome, semconv
 from streamspan.answer import Answer
 from streamspan.charges import Charges
 from streamspan.content import Messages
@@ -61,10 +61,12 @@ class Ended:
     messages: Messages = field(default_factory=dict[str, list[dict[str, object]]])
     """What was asked and said, as far as content is kept."""
     preview: str = ""
+    keep: str = ""
+    """Why it is worth keeping: the rules that hold for it."""
 
     def facts(self) -> Attributes:
         """What call it was, for signals beside its span."""
-        return span.identifying_attributes(self.request.wire.operation, self.request.provider, self.request.model)
+        return self.request.facts(self.opening)
 
     @property
     def context(self) -> Context:
@@ -74,4 +76,5 @@ class Ended:
     def attributes(self) -> Attributes:
         """What its end adds to what was known when it began, without content."""
         failed: Attributes = {semconv.ERROR_TYPE: self.failure.code} if self.failure else {}
-        return {semconv.OUTCOME: self.outcome, **failed, **self.response, **self.charges.attributes(), **self.timing}
+        keep: Attributes = {semconv.KEEP: self.keep} if self.keep else {}
+        return {semconv.OUTCOME: self.outcome, **failed, **self.response, **self.charges.attributes(), **self.timing, **keep}

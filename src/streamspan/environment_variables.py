@@ -27,5 +27,11 @@ STREAMSPAN_IDLE_TIMEOUT = "STREAMSPAN_IDLE_TIMEOUT"
 STREAMSPAN_PENDING_SPAN = "STREAMSPAN_PENDING_SPAN"
 """``true`` or ``false`` (default): whether each call sends a child span ``streamspan.pending`` when it starts."""
 
+STREAMSPAN_METRIC_ATTRIBUTES = "STREAMSPAN_METRIC_ATTRIBUTES"
+"""Names of attributes, with commas between them, that metrics have too, such as ``user.id`` (default: none)."""
+
+STREAMSPAN_KEEP = "STREAMSPAN_KEEP"
+"""Rules such as ``errors,aborted,expensive:0.05,slow:10,stalled:5``: which calls get ``streamspan.keep`` (default: none)."""
+
 STREAMSPAN_FLUSH_ON_SIGTERM = "STREAMSPAN_FLUSH_ON_SIGTERM"
 """``true`` (default) or ``false``: whether running calls are ended and sent before SIGTERM ends the process."""

@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind
 
-from streamspan import semconv
+from streamspan import semconv, span, who
 from streamspan.answer import MOST_CHOICES
 from streamspan.shared import SharedSpan, span_above
 from streamspan.telemetry import Telemetry
@@ -31,6 +31,8 @@ class Request:
     """What else is known of it, under its semconv names, that the body does not say."""
     context: Context | None = None
     """Whose child the span is, if not the current one's."""
+    who: Mapping[str, Any] = field(default_factory=who.in_force)
+    """Who and what it is for: the attributes in force when it starts, which is before a stream is read, wherever that is."""
 
     @property
     def model(self) -> str | None:
@@ -55,6 +57,7 @@ class Request:
     def attributes(self) -> Attributes:
         """All that is known of it but its content: on its span from the start, as a sampler may want to know it."""
         attributes: Attributes = {
+            **self.who,
             semconv.OPERATION_NAME: self.wire.operation,
             semconv.PROVIDER_NAME: self.provider,
             semconv.SERVER_ADDRESS: self.address,
@@ -69,6 +72,14 @@ class Request:
         if self.streamed:
             attributes[semconv.REQUEST_STREAM] = True
         return attributes
+
+    def purpose(self, opening: Attributes) -> Attributes:
+        """Who and what it is for, in the request's own words where it has some: those are in ``opening``, its `attributes`."""
+        return {name: opening[name] for name in self.who}
+
+    def facts(self, opening: Attributes) -> Attributes:
+        """What call it is, and who and what for: for signals beside its span."""
+        return span.identifying_attributes(self.wire.operation, self.provider, self.model) | self.purpose(opening)
 
 
 def start(telemetry: Telemetry, request: Request, attributes: Attributes, at: int) -> Span:

@@ -93,6 +93,16 @@ AWS_BEDROCK_GUARDRAIL_ID: Final = "aws.bedrock.guardrail.id"
 AWS_BEDROCK_GUARDRAIL_VERSION: Final = "aws.bedrock.guardrail.version"
 """string: Its version."""
 
+# --- who and what a call is for --------------------------------------------------------------------------------------
+USER_ID: Final = "user.id"
+"""string: The user that the call is for, as the application says."""
+SESSION_ID: Final = "session.id"
+"""string: The session that the call belongs to, as the application says."""
+TAGS: Final = "streamspan.tags"
+"""string[]: The tags that the application gives the call."""
+RESERVED_PREFIXES: Final = ("gen_ai.", "streamspan.", "server.")
+"""Names that begin so are ours to write, not the application's."""
+
 # --- content (written only while content capture is on) --------------------------------------------------------------
 INPUT_MESSAGES: Final = "gen_ai.input.messages"
 """json: The conversation as it was sent."""
@@ -133,6 +143,8 @@ TIME_TO_FIRST_CONTENT_MS: Final = "streamspan.time_to_first_content_ms"
 """int, ms: From the request to the first text, thought or tool call, which may be later than the first chunk."""
 OUTPUT_TOKENS_PER_SECOND: Final = "streamspan.output_tokens_per_second"
 """double: Output tokens for each second between the first content and the last chunk."""
+KEEP: Final = "streamspan.keep"
+"""string: Which rules of `keep` hold for the call, with commas between them."""
 
 # --- tokens and money ------------------------------------------------------------------------------------------------
 USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"

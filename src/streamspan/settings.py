@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from streamspan import keep
 from streamspan.errors import RAISE_ERRORS, SettingsError, logger, once
-from streamspan.knobs import Choice, Knob, Number, OutOfRangeError, Switch, knob
+from streamspan.knobs import Choice, Knob, Names, Number, OutOfRangeError, Switch, knob
 
 PREFIX = "STREAMSPAN_"
 CAPTURE_MESSAGE_CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
@@ -69,6 +70,15 @@ class Settings:
 
     pending_span: bool = knob(Switch(), default=False)
     """Whether each call sends a short child span ``streamspan.pending`` when it starts: for backends that take traces only."""
+
+    metric_attributes: tuple[str, ...] = knob(Names(), default=())
+    """Which of the attributes that ``streamspan.attributes`` sets are on metrics too, by name, such as ``["user.id"]``. None
+    by default, as each value makes a time series of its own."""
+
+    keep: str = knob(keep.Rules(), default="")
+    """Rules, with commas between them, of calls that are worth keeping whole: ``errors``, ``aborted``, ``expensive:0.05`` (US
+    dollars), ``slow:10``, ``stalled:5`` (seconds). The span of a call has those that hold in ``streamspan.keep``, for a sampler
+    that decides at the end."""
 
     flush_on_sigterm: bool = knob(Switch(), default=True)
     """Whether running calls are ended and sent before SIGTERM ends the process. Left alone where the program handles SIGTERM."""
