@@ -180,6 +180,15 @@ def test_without_instrument() -> None:
     assert run.stderr == ""
 
 
+def test_sdk_disabled() -> None:
+    """With OTEL_SDK_DISABLED nothing is sent, and nothing fails."""
+    with Collector() as collector:
+        env = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_SDK_DISABLED": "true"}
+        run = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=True)
+        assert collector.spans() == []
+    assert set(run.stdout.split()) == {"0" * 16}
+
+
 # --- how it ends -----------------------------------------------------------------------------------------------------
 
 

@@ -36,11 +36,15 @@ def connect(
 def choose(settings: Mapping[str, Any], **providers: Any) -> None:
     """Says how the calls are observed that no SDK's instrumentor sees: those for which the program makes a span by itself.
 
+    As with the instrumentors, the first word counts, until `forget`.
+
     Raises:
         SettingsError: If a setting does not exist or cannot have that value.
     """
     global _chosen  # noqa: PLW0603
-    _chosen = connect(Settings.load(settings), **providers)
+    loaded = Settings.load(settings)
+    if _chosen is None:
+        _chosen = connect(loaded, **providers)
 
 
 def forget() -> None:
