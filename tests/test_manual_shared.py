@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from streamspan import live
 from conftest import Recorder
 from loopback import CUT, Loopback
 from surfaces import BEDROCK, GOOGLE, SURFACES, OpenAISurface, Surface
+from wire_surfaces import EmbeddingsSurface
 
 TEXTS = ["Lima ", "is ", "in Peru."]
 OURS = {"gen_ai.request.stream", "server.address", "server.port", "openai.api.type", "gen_ai.request.max_tokens"}
@@ -54,6 +56,60 @@ async def test_one_span_with_all_that_is_seen(surface: Surface, observed: Record
     alone, manual = observed.spans(2)
     assert plain(manual.attributes) == {**plain(alone.attributes), "gen_ai.provider.name": "me", "gen_ai.operation.name": "chat"}
     assert manual.name == f"chat {surface.model}"
+
+
+@pytest.mark.parametrize("surface", [*SURFACES, *GOOGLE, *BEDROCK], ids=repr)
+async def test_whole_answers(surface: Surface, observed: Recorder) -> None:
+    """An answer that is not streamed, likewise."""
+    with Loopback([surface.wholly(surface.whole("Lima."))] * 2) as server:
+        client = surface.client(server)
+        await surface.create(client)
+        with streamspan.llm("manual", provider="me", model=surface.model):
+            await surface.create(client)
+        await surface.shut(client)
+    alone, manual = observed.spans(2)
+    assert plain(manual.attributes) == {**plain(alone.attributes), "gen_ai.provider.name": "me", "gen_ai.operation.name": "chat"}
+
+
+async def test_embeddings(observed: Recorder) -> None:
+    """Embeddings, likewise."""
+    surface = EmbeddingsSurface(is_async=False)
+    embedding = {"object": "embedding", "index": 0, "embedding": [0.5]}
+    usage = {"prompt_tokens": 3, "total_tokens": 3}
+    whole = {"object": "list", "model": surface.model, "data": [embedding], "usage": usage}
+    with Loopback([surface.wholly(whole)] * 2) as server:
+        client = surface.client(server)
+        await surface.create(client)
+        with streamspan.llm("openai.embeddings", model=surface.model):
+            await surface.create(client)
+        await surface.shut(client)
+    alone, manual = observed.spans(2)
+    assert plain(manual.attributes) == plain(alone.attributes)
+    assert "gen_ai.usage.input_tokens" in (manual.attributes or {})
+
+
+@pytest.mark.settings(progress_interval=0.05)
+async def test_progress_is_told_once(observed: Recorder) -> None:
+    """While a stream is read inside of a block, its call is looked at, and the block's is not: there is one progress, not two."""
+    surface = OpenAISurface(is_async=False)
+    with (
+        Loopback(surface.streams(surface.wire(TEXTS))) as server,
+        streamspan.llm("openai.chat", model=surface.model, stream=True) as span,
+    ):
+        client = surface.client(server)
+        assert span._call is not None
+        span._call.look(perf_counter())
+        before: Any = span._call._progress_log
+        stream = await surface.open(client)
+        await surface.take(stream, 2)
+        (inner,) = [running for running in live._calls if running is not span._call]
+        for running in (span._call, inner):
+            running.look(perf_counter())
+        assert getattr(inner, "_progress_log", None) is before
+        await surface.take(stream)
+        await surface.shut(client)
+    marks = [event for event in observed.span().events if event.name == "streamspan.progress"]
+    assert len(marks) == len({event.timestamp for event in marks})
 
 
 ENDS: dict[str, tuple[Callable[[streamspan.LLMSpan], object], dict[str, Any]]] = {

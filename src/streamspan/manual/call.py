@@ -153,6 +153,7 @@ class ManualCall(Call):
         with self._handing:
             refused, self._held = self._held, None
             self._seen = call
+        call._progress_log = self._progress_log  # who follows it shall not see it begin again
         if refused is not None:
             refused.call.finish(refused.kind, refused.error, refused.at)
 
