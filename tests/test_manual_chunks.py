@@ -139,6 +139,19 @@ def test_strange_chunks(told: Recorder) -> None:
     assert (attributes["streamspan.chunks"], attributes["streamspan.preview"]) == (len(STRANGE) + 1, "text")
 
 
+@pytest.mark.parametrize("name", ["chunk", "data"])
+def test_chunks_in_events(name: str, told: Recorder) -> None:
+    """OpenAI's helper and Mistral's SDK give chunks inside of events; what the helper says beside them is not told twice."""
+    with streamspan.llm("my-llm", model="m", stream=True) as span:
+        for text, reason in (("Li", None), ("ma", "stop")):
+            choice = {"index": 0, "delta": {"content": text}, "finish_reason": reason}
+            span.record_chunk(SimpleNamespace(type="chunk", **{name: {"choices": [choice]}}))
+            span.record_chunk(SimpleNamespace(type="content.delta", delta=text, snapshot="Li"))
+        span.record_chunk(SimpleNamespace(type="content.done", content="Lima"))
+    attributes = told.attributes()
+    assert (attributes["streamspan.preview"], attributes["streamspan.outcome"]) == ("Lima", "completed")
+
+
 def test_chunks_of_frameworks(told: Recorder) -> None:
     """Objects with their text under a plain name say that."""
     with streamspan.llm("my-llm", stream=True) as span:

@@ -22,6 +22,18 @@ from streamspan.wire import WireFormat, fields, sequence
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
+def _inside(name: str) -> WireFormat:
+    """OpenAI's chunks, where each comes as a member of an event."""
+
+    def read(event: Any, into: Sink) -> None:
+        openai_chat.read(fields(event).get(name), into)
+
+    return replace(openai_chat.FORMAT, read=read)
+
+
+_ENVELOPES = {"chunk": _inside("chunk"), "data": _inside("data")}
+"""The events of OpenAI's ``stream()`` helper, beside which it has others that say the same, and those of Mistral's SDK."""
 _INVOKE = replace(bedrock_invoke.FORMAT, opaque=False)
 _ANTHROPIC = frozenset(
     {
@@ -98,6 +110,8 @@ def recognise(chunk: Any) -> WireFormat | None:
         return openai_completions.FORMAT if _has_texts(top["choices"]) else openai_chat.FORMAT
     if (isinstance(kind, str) and kind.startswith("response.")) or what == "response":
         return openai_responses.FORMAT
+    if wrapped := next((name for name in _ENVELOPES if "choices" in fields(top.get(name))), None):
+        return _ENVELOPES[wrapped]
     if isinstance(event, str):
         return google_interactions.FORMAT if event.partition(".")[0] in {"interaction", "step", "content"} else None
     if isinstance(kind, str):
@@ -130,4 +144,6 @@ def _error_format(chunk: Any) -> WireFormat | None:
 def _plain_text(chunk: Any) -> str | None:
     """The text of an object of some framework's, under one of the names that these have for it."""
     top = fields(chunk)
+    if str(top.get("type")).endswith("done"):  # it repeats what came in pieces
+        return None
     return next((text for name in ("text", "delta", "content") if isinstance(text := top.get(name), str) and text), None)
