@@ -17,7 +17,7 @@ import child
 import instructions
 import report
 from calls import SURFACES
-from tracers import OURS, PEERS, TRACERS
+from tracers import OURS, PEERS, TRACERS, VARIANTS
 
 MEMORY_CHUNKS = (2_000, 20_000)
 COUNTED = ("openai-sync", "anthropic-sync")  # valgrind is slow: one surface of each SDK, unless told
@@ -45,6 +45,12 @@ def read(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--calls", type=int, default=40, help="calls per run where the cost per call is measured")
     parser.add_argument("--only", type=split(tuple(SURFACES)), help=f"some of {','.join(SURFACES)}")
     parser.add_argument("--peers", type=split(PEERS), default=list(PEERS), help=f"none, all, or some of {','.join(PEERS)}")
+    parser.add_argument(
+        "--variants",
+        type=split(VARIANTS),
+        default=[],
+        help=f"streamspan with other signals: none, all, or some of {','.join(VARIANTS)}",
+    )
     parser.add_argument("--memory", action="store_true", help="measure peak memory instead of CPU")
     parser.add_argument("--instructions", action="store_true", help="count instructions (valgrind) instead of CPU")
     parser.add_argument("--json", type=Path, help="write every sample to this file")
@@ -65,7 +71,7 @@ def split(known: tuple[str, ...]) -> Any:
 def choose(options: argparse.Namespace, surface: str) -> list[str]:
     """The tracers that are installed here, ours first."""
     sdk = SURFACES[surface].provider.sdk
-    chosen = {name: TRACERS[name].is_installed(sdk) for name in (OURS, *options.peers)}
+    chosen = {name: TRACERS[name].is_installed(sdk) for name in (OURS, *options.variants, *options.peers)}
     missing = [name for name, installed in chosen.items() if not installed]
     if missing:
         print(f"{surface}: not installed: {', '.join(missing)}", file=sys.stderr)

@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from calls import SURFACES
-from tracers import OURS, TRACERS
+from tracers import OURS, PEERS, TRACERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -114,7 +114,7 @@ def _bars(surface: str, samples: Mapping[str, Sequence[Sample]]) -> str:
 
 
 def _share(added: float, samples: Mapping[str, Sequence[Sample]]) -> list[str]:
-    peers = {name: _added(each) for name, each in samples.items() if name not in (OURS, "nothing") and _held(each) == "yes"}
+    peers = {name: _added(each) for name, each in samples.items() if name in PEERS and _held(each) == "yes"}
     if not peers:
         return []
     best = min(peers, key=lambda name: peers[name])

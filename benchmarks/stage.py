@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from bodies import cut
 from calls import SURFACES, Session
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, LogRecordExportResult
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from tracers import TRACERS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
+    from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk.trace import ReadableSpan
 
 
@@ -24,7 +31,7 @@ class Stage:
     def __init__(self, surface: str, tracer: str) -> None:
         self.session = Session(SURFACES[surface])
         self.provider = self.session.surface.provider
-        self._pipeline = Pipeline()
+        self._pipeline = Pipeline(TRACERS[tracer].signals)
         self._switch = TRACERS[tracer].switch(self.provider.sdk)
         # The SDKs load their resources on first use.
         self.session.stream(self.provider.write(cut(1)))
@@ -33,7 +40,7 @@ class Stage:
     @contextmanager
     def instrumented(self) -> Generator[None]:
         """The tracer is on inside; afterwards the SDK is as it was and the queue of spans is empty."""
-        self._switch.instrument(tracer_provider=self._pipeline.provider)
+        self._switch.instrument(**self._pipeline.providers)
         try:
             yield
         finally:
@@ -93,17 +100,43 @@ class Drain(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-class Pipeline:
-    """The standard SDK pipeline, a batch processor on its own thread, with nothing behind it."""
+class LogDrain(LogRecordExporter):
+    """Drops log records."""
 
-    def __init__(self) -> None:
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:  # noqa: ARG002
+        """Drop them."""
+        return LogRecordExportResult.SUCCESS
+
+    def force_flush(self, timeout_millis: int = 0) -> bool:  # noqa: ARG002
+        """Nothing to flush."""
+        return True
+
+    def shutdown(self) -> None:
+        """Nothing to shut down."""
+
+
+class Pipeline:
+    """The standard SDK pipeline, a batch processor on its own thread, with nothing behind it.
+
+    Args:
+        signals: What it takes, as `Tracer.signals` says it.
+    """
+
+    def __init__(self, signals: AbstractSet[str]) -> None:
         self._drain = Drain()
-        self.provider = TracerProvider(shutdown_on_exit=False)
+        self.provider = TracerProvider(shutdown_on_exit=False, sampler=None if "spans" in signals else ALWAYS_OFF)
         self.provider.add_span_processor(BatchSpanProcessor(self._drain))
+        self.providers: dict[str, Any] = {"tracer_provider": self.provider}
+        if "metrics" in signals:
+            self.providers["meter_provider"] = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
+        if "logs" in signals:
+            self.providers["logger_provider"] = LoggerProvider(shutdown_on_exit=False)
+            self.providers["logger_provider"].add_log_record_processor(BatchLogRecordProcessor(LogDrain()))
 
     def flush(self) -> None:
-        """Empty the queue, so that no sample pays for the spans of another."""
-        self.provider.force_flush()
+        """Empty the queues, so that no sample pays for the spans of another."""
+        for provider in self.providers.values():
+            provider.force_flush()
 
     def watch(self) -> list[ReadableSpan]:
         """The spans that end from now on."""
@@ -112,8 +145,9 @@ class Pipeline:
         return self._drain.watched
 
     def close(self) -> None:
-        """Stop the thread."""
-        self.provider.shutdown()
+        """Stop the threads."""
+        for provider in self.providers.values():
+            provider.shutdown()
 
 
 def holds(span: ReadableSpan, text: str) -> bool:

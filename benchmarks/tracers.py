@@ -24,6 +24,8 @@ class Tracer:
     title: str
     switches: Mapping[str, str] = field(default_factory=dict[str, str])
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    signals: frozenset[str] = frozenset({"spans"})
+    """What its pipeline takes: ``spans`` (else none is sampled), ``metrics``, ``logs``."""
 
     def is_installed(self, sdk: str) -> bool:
         """Whether it is for this SDK, and can be imported here."""
@@ -48,12 +50,20 @@ class Nothing:
         """Change nothing."""
 
 
-SDKS = ("openai", "anthropic", "google-genai", "botocore", "aiobotocore")
+SDKS: tuple[str, ...] = ("openai", "anthropic", "google-genai", "botocore", "aiobotocore")
+_SWITCHES: dict[str, str] = dict.fromkeys(SDKS, "streamspan")
 TRACERS = {
     "nothing": Tracer("nothing (noise)"),
-    "streamspan": Tracer(
-        "streamspan", dict.fromkeys(("openai", "anthropic", "google-genai", "botocore", "aiobotocore"), "streamspan")
+    "streamspan": Tracer("streamspan", _SWITCHES),
+    "metrics": Tracer("streamspan, with metrics", _SWITCHES, signals=frozenset({"spans", "metrics"})),
+    "everything": Tracer(
+        "streamspan, all signals, chunk metrics",
+        _SWITCHES,
+        {"STREAMSPAN_CHUNK_METRICS": "true", "STREAMSPAN_DETAILS_EVENT": "true", "STREAMSPAN_PENDING_SPAN": "true"},
+        signals=frozenset({"spans", "metrics", "logs"}),
     ),
+    "unsampled": Tracer("streamspan, not sampled", _SWITCHES, signals=frozenset()),
+    "counted": Tracer("streamspan, not sampled, with metrics", _SWITCHES, signals=frozenset({"metrics"})),
     "official": Tracer(
         "official",
         {
@@ -85,6 +95,8 @@ TRACERS = {
     ),
 }
 OURS = "streamspan"
+VARIANTS = ("metrics", "everything", "unsampled", "counted")
+"""The same with more signals or fewer."""
 PEERS = ("official", "openllmetry", "openinference")
 
 

@@ -11,8 +11,10 @@ from typing import Any, Final, Self, TypedDict
 
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest, ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.metrics.v1.metrics_pb2 import HistogramDataPoint, Metric, NumberDataPoint, ScopeMetrics
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, Status
 
@@ -64,6 +66,25 @@ class LogEvent(TypedDict):
     schema_url: str
 
 
+class Point(TypedDict):
+    """One data point of a metric."""
+
+    metric: str
+    kind: str
+    """``histogram``, ``counter``, ``updowncounter``."""
+    unit: str
+    attributes: dict[str, Any]
+    value: float
+    """Of a histogram, the sum."""
+    count: int
+    """Of a histogram, how many were recorded; else 1."""
+    bounds: tuple[float, ...]
+    exemplars: list[tuple[str, str]]
+    """The trace and the span that each links to."""
+    scope: str
+    schema_url: str
+
+
 class Collector:
     """The receiver; it listens while its ``with`` block runs. Other signals than it takes are answered 404, as Jaeger does.
 
@@ -71,12 +92,16 @@ class Collector:
 
     Args:
         takes_logs: Whether it takes logs, besides traces.
+        takes_metrics: Whether it takes metrics.
     """
 
-    def __init__(self, *, takes_logs: bool = False) -> None:
+    def __init__(self, *, takes_logs: bool = False, takes_metrics: bool = False) -> None:
         self._arrived = threading.Condition()
         self._spans: list[SpanRecord] = []
         self._events: list[LogEvent] = []
+        self._exports: list[list[Point]] = []
+        self.bodies: list[bytes] = []
+        """The raw requests, of every kind, as they were before compression."""
         self.refused: list[str] = []
         """The paths that were answered 404 or 413."""
         self.sizes: list[int] = []
@@ -84,6 +109,8 @@ class Collector:
         routes: dict[str, Callable[[bytes], Message]] = {"/v1/traces": self.receive}
         if takes_logs:
             routes["/v1/logs"] = self.receive_logs
+        if takes_metrics:
+            routes["/v1/metrics"] = self.receive_metrics
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, routes, self))
         self._server.daemon_threads = False  # server_close() joins them
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_TICK,), name="collector", daemon=True)
@@ -127,6 +154,19 @@ class Collector:
                     message = f"no such log event within {timeout} s; there are {self._events}"
                     raise TimeoutError(message)
             return found[0]
+
+    def metrics(self) -> list[list[Point]]:
+        """The points of each export of metrics so far."""
+        with self._arrived:
+            return list(self._exports)
+
+    def receive_metrics(self, body: bytes) -> Message:
+        """Takes in one export request for metrics."""
+        received = decode_metrics(ExportMetricsServiceRequest.FromString(body))
+        with self._arrived:
+            self._exports.append(received)
+            self._arrived.notify_all()
+        return ExportMetricsServiceResponse()
 
     def receive(self, body: bytes) -> Message:
         """Takes in one export request for traces."""
@@ -174,6 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["content-length"]))
         if self.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
+        self._collector.bodies.append(body)
         self._collector.sizes.append(len(body))
         receive = self._routes.get(self.path)
         if receive is None or len(body) > HTTP_LIMIT:
@@ -221,6 +262,33 @@ def decode_logs(request: ExportLogsServiceRequest) -> list[LogEvent]:
         for scoped in logged.scope_logs
         for record in scoped.log_records
     ]
+
+
+def decode_metrics(request: ExportMetricsServiceRequest) -> list[Point]:
+    """Every data point of an export request."""
+    return [
+        _point(metric, point, scoped)
+        for measured in request.resource_metrics
+        for scoped in measured.scope_metrics
+        for metric in scoped.metrics
+        for point in (metric.histogram.data_points or metric.sum.data_points)
+    ]
+
+
+def _point(metric: Metric, point: HistogramDataPoint | NumberDataPoint, scoped: ScopeMetrics) -> Point:
+    is_histogram = isinstance(point, HistogramDataPoint)
+    return {
+        "metric": metric.name,
+        "kind": "histogram" if is_histogram else "counter" if metric.sum.is_monotonic else "updowncounter",
+        "unit": metric.unit,
+        "attributes": _attributes(point.attributes),
+        "value": point.sum if is_histogram else point.as_double or point.as_int,
+        "count": point.count if is_histogram else 1,
+        "bounds": tuple(point.explicit_bounds) if is_histogram else (),
+        "exemplars": [(exemplar.trace_id.hex(), exemplar.span_id.hex()) for exemplar in point.exemplars],
+        "scope": scoped.scope.name,
+        "schema_url": scoped.schema_url,
+    }
 
 
 def _record(span: Span, scoped: ScopeSpans, resource: Resource) -> SpanRecord:

@@ -33,7 +33,8 @@ def observing(collector: Collector, **settings: Any) -> Generator[None]:
     spans, logs = TracerProvider(shutdown_on_exit=False), LoggerProvider(shutdown_on_exit=False)
     spans.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(collector.traces_endpoint)))
     logs.add_log_record_processor(SimpleLogRecordProcessor(OTLPLogExporter(f"{collector.endpoint}/v1/logs")))
-    streamspan.instrument(tracer_provider=spans, logger_provider=logs, **{"progress_interval": 0, **settings})
+    given: dict[str, Any] = {"progress_interval": 0, **settings}
+    streamspan.instrument(tracer_provider=spans, logger_provider=logs, **given)
     try:
         yield
     finally:

@@ -78,7 +78,9 @@ def test_no_text_in_events_when_capture_is_off(observed: Recorder) -> None:
     with Loopback(Reply(body=surface.wire(["secret"]))) as server, surface.client(server) as client:
         list(client.chat.completions.create(model="gpt-4o-mini", messages=[], stream=True))
 
-    assert all((event.attributes or {}).keys() == {"index", "offset"} for event in observed.span().events)
+    events = [event for event in observed.span().events if event.name == "streamspan.chunk"]  # a slow machine has marks, too
+    assert events
+    assert all((event.attributes or {}).keys() == {"index", "offset"} for event in events)
     assert "secret" not in json.dumps(observed.span().to_json())
 
 

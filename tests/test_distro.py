@@ -62,14 +62,28 @@ def run(
     program: str, *, instrumented: bool = True, says: Sequence[str] = ("Hel", "lo"), protocol: str | None = None, **env: str
 ) -> Any:
     """Runs a program under ``opentelemetry-instrument`` against a provider; its result, and the spans that arrived."""
-    launch = [str(Path(sys.executable).with_name("opentelemetry-instrument"))] if instrumented else []
+    with Collector() as collector:
+        return launch(program, collector, instrumented=instrumented, says=says, protocol=protocol, **env), collector.spans()
+
+
+def launch(
+    program: str,
+    collector: Collector,
+    *,
+    instrumented: bool = True,
+    says: Sequence[str] = ("Hel", "lo"),
+    protocol: str | None = None,
+    **env: str,
+) -> Any:
+    """Runs a program that sends its telemetry to this receiver; its result."""
+    launcher = [str(Path(sys.executable).with_name("opentelemetry-instrument"))] if instrumented else []
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "STREAMSPAN_CAPTURE", "PYTEST"))
     }
     inherited.pop("ANTHROPIC_OPEN_TELEMETRY", None)
     if protocol:
         env["OTEL_EXPORTER_OTLP_PROTOCOL"] = protocol
-    with provider(says) as server, Collector() as collector, receiver(collector, protocol or "http/protobuf") as endpoint:
+    with provider(says) as server, receiver(collector, protocol or "http/protobuf") as endpoint:
         environment = {
             **inherited,
             "OPENAI_BASE_URL": f"{server.url}/v1",
@@ -84,10 +98,10 @@ def run(
             "OTEL_LOGS_EXPORTER": "none",
             **env,
         }
-        command = [*launch, sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-c", textwrap.dedent(program)]
+        command = [*launcher, sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-c", textwrap.dedent(program)]
         result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=50, check=False)
         result.stderr = OTHER_CONFIGURATOR.sub("", result.stderr)
-        return result, collector.spans()
+        return result
 
 
 def facts(spans: list[SpanRecord]) -> list[tuple[str, str, str]]:
@@ -312,6 +326,42 @@ def test_fork_with_an_open_stream() -> None:
     assert (result.returncode, result.stderr) == (0, "")
     assert facts(spans) == [("chat gpt-4o-mini", "completed", "Hello")] * 2
     assert len({span["span_id"] for span in spans}) == 2
+
+
+def test_metrics_at_exit() -> None:
+    """Under our distro each call is counted by the time the process exits, in a forked child too; a whole call needs no thread first."""
+    program = """
+    import os, warnings, openai
+    warnings.simplefilter("ignore", DeprecationWarning)
+    client = openai.OpenAI()
+    if (child := os.fork()) == 0:
+        list(openai.OpenAI().chat.completions.create(model="gpt-4o-mini", messages=[], stream=True))
+        raise SystemExit
+    os.waitpid(child, 0)
+    for _ in range(2):
+        list(client.chat.completions.create(model="gpt-4o-mini", messages=[], stream=True))
+    """
+    with Collector(takes_metrics=True) as collector:
+        result = launch(program, collector, OTEL_METRICS_EXPORTER="otlp", OTEL_TRACES_SAMPLER="always_off")
+
+    assert (result.returncode, result.stderr, collector.spans()) == (0, "", [])
+    counted = [[p["value"] for p in export if p["metric"] == "streamspan.client.outcomes"] for export in collector.metrics()]
+    assert sorted(counted) == [[1], [2]]
+
+
+def test_backend_without_metrics() -> None:
+    """A backend that answers metrics with 404 is asked once, and one line in the log says so; spans arrive all the same."""
+    with Collector() as collector:
+        result = launch(
+            OPENAI_PROGRAM + "\n    import time; time.sleep(0.5)",
+            collector,
+            OTEL_METRICS_EXPORTER="otlp",
+            OTEL_METRIC_EXPORT_INTERVAL="50",
+        )
+
+    assert collector.refused == ["/v1/metrics"]
+    assert result.stderr.count("\n") == result.stderr.count("takes no metrics (HTTP 404)") == 1
+    assert len(collector.spans()) == 1
 
 
 def test_sdks_are_imported_by_the_program_only() -> None:

@@ -8,6 +8,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,17 @@ def test_running_streams_are_sent_before_the_process_dies(program: str) -> None:
     assert "Traceback" not in ended.stderr
     assert (span["attributes"]["streamspan.outcome"], span["attributes"]["streamspan.preview"]) == ("abandoned", "Hello")
     assert collector.events()[-1]["attributes"]["streamspan.state"] == "abandoned"
+
+
+def test_metrics_of_running_streams_are_sent_before_the_process_dies() -> None:
+    """What is known of them in numbers arrives too."""
+    with Collector(takes_logs=True, takes_metrics=True) as collector:
+        seen = partial(collector.wait_for_event, lambda event: True)
+        ended = terminate(IN_THE_MAIN_THREAD, collector, once=seen, OTEL_METRICS_EXPORTER="otlp")
+
+    outcomes = [point for point in collector.metrics()[-1] if point["metric"] == "streamspan.client.outcomes"]
+    assert ended.returncode == -signal.SIGTERM
+    assert [(point["value"], point["attributes"]["streamspan.outcome"]) for point in outcomes] == [(1, "abandoned")]
 
 
 def test_switched_off() -> None:

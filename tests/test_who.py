@@ -106,9 +106,10 @@ def told(attributes: dict[str, Any]) -> dict[str, Any]:
 def pipeline(request: pytest.FixtureRequest) -> Iterator[Pipeline]:
     """Settings come from ``@pytest.mark.settings(...)``; in the end, nothing may be in force any more."""
     marker = request.node.get_closest_marker("settings")
+    settings: dict[str, Any] = dict(marker.kwargs) if marker else {}
     with Collector(takes_logs=True) as collector:
         pipeline = Pipeline(collector)
-        streamspan.instrument(tracer_provider=pipeline.spans, logger_provider=pipeline.logs, **(marker.kwargs if marker else {}))
+        streamspan.instrument(tracer_provider=pipeline.spans, logger_provider=pipeline.logs, **settings)
         yield pipeline
         streamspan.uninstrument()
         pipeline.close()

@@ -16,6 +16,7 @@ from streamspan.result import StreamResult, TokenUsage, ToolCall
 from streamspan.settings import Settings
 from streamspan.version import __version__
 from streamspan.who import attributes
+from streamspan.wrapping import unwrap, wrap
 
 __all__ = [
     "AnthropicInstrumentor",
@@ -36,4 +37,6 @@ __all__ = [
     "llm",
     "observe",
     "uninstrument",
+    "unwrap",
+    "wrap",
 ]

@@ -16,27 +16,32 @@ from streamspan.charges import Charges, charge, is_charged, priced, so_far
 from streamspan.ended import Ended, failure
 from streamspan.errors import guard, report
 from streamspan.listeners.call_log import emit_details, emit_exception
-from streamspan.listeners.chunk_events import ChunkEvents
+from streamspan.listeners.chunk_gaps import ChunkGaps
 from streamspan.listeners.chunk_log import ChunkLog
+from streamspan.listeners.metrics import describe, record, record_gaps
 from streamspan.listeners.progress import MOST, Progress
 from streamspan.listeners.progress_log import ProgressLog, Standing
+from streamspan.listeners.redacted_chunk_events import ChunkEvents, chunk_events
 from streamspan.outcome import ABANDONED, ABORTED, COMPLETED, FAILED, TRUNCATED
 from streamspan.request import Request, start
 from streamspan.shared import Above, call_above
 from streamspan.telemetry import Telemetry
+from streamspan.who import metric_attributes
 from streamspan.wire import Attributes, Prompt
 
 
 class Call:
-    """The life of one call whose span is recording. Nothing in it raises into the caller's code."""
+    """The life of one call that somebody takes something of. Nothing in it raises into the caller's code."""
 
     __slots__ = (
         "__weakref__",
         "_above",
         "_asked",
         "_chunk_log",
+        "_cut",
         "_ending",
         "_followers",
+        "_gaps",
         "_into",
         "_last_at",
         "_longest_gap",
@@ -76,8 +81,12 @@ class Call:
         self._into: Sink = self.answer
         self._read = request.wire.read
         if request.streamed and telemetry.settings.capture_stream_chunks:
-            self.chunk_events = ChunkEvents(request.wire.read, self.answer)
+            self.chunk_events = chunk_events(request.wire.read, self.answer, telemetry.content.redaction)
             self._read = self.chunk_events.read
+        self._gaps: ChunkGaps | None = None
+        if request.streamed and telemetry.settings.chunk_metrics and telemetry.instruments.are_taken:
+            self._gaps = ChunkGaps(self._read)
+            self._read = self._gaps.read
         self._chunk_log: ChunkLog | None = None
         self.progress = Progress()
         self._progress_log: ProgressLog | None = None
@@ -105,6 +114,8 @@ class Call:
         self._prompt: Prompt | None = None
         self._prompt_tokens: int | None = None
         self._asked = dict[str, list[dict[str, Any]]]()
+        self._cut: list[str] = []
+        """What of it was shortened to fit on the span."""
         if telemetry.content.is_kept:
             # Now, not at the end: the application may change its list of messages while the answer comes.
             self._ask(request.wire.prompt(request.body))
@@ -119,9 +130,12 @@ class Call:
 
     def _ask(self, prompt: Prompt) -> None:
         self._prompt = prompt
-        self._asked = self._telemetry.content.asked(prompt)
-        if self._telemetry.content.on_span:
-            self._span.set_attributes(self._telemetry.content.for_span(self._asked))
+        content = self._telemetry.content
+        self._asked = content.asked(prompt)
+        if content.on_span and content.upload is None:
+            attributes = content.for_span(self._asked, span.attribute_limit(self._span))
+            self._cut = attributes.get(semconv.CONTENT_TRUNCATED, [])
+            self._span.set_attributes(attributes)
 
     def _announce(self) -> None:
         """One span that is over at once, for who watches traces only; it has none of the names that tokens are counted by."""
@@ -231,13 +245,31 @@ class Call:
 
     def look(self, now: float) -> None:
         """Notes how far the stream has come, tells those who follow it, and ends one that was forgotten."""
-        self.progress.note(now, self.answer, self.chunks)
+        if self._gaps is not None:
+            # Not here and now: how long a look takes says how long the thread rests after it.
+            live.later(self._record_gaps)
+        if self._span.is_recording():
+            self.progress.note(now, self.answer, self.chunks)
         if self._request.streamed:
             self._tell(now)
             self._tell_chunks(is_over=False)
             timeout = self._telemetry.settings.idle_timeout
             if timeout and self.accepted and self._silence(now) >= timeout:
                 self.abandon(now)
+
+    def stream_of(self, instruments: object) -> Attributes | None:
+        """What kind of stream it is, for the count of those that run."""
+        return self._facts() if self._request.streamed and instruments is self._telemetry.instruments else None
+
+    def _record_gaps(self) -> None:
+        if self._gaps is not None and (gaps := self._gaps.take()):
+            request, response = self._request, span.response_attributes(self.answer, 0)
+            known, context = describe(self._opening, response, self._metric_attributes()), set_span_in_context(self._span)
+            record_gaps(self._telemetry.instruments, request.wire.operation, known, gaps, context)
+
+    def _metric_attributes(self) -> Attributes:
+        """What the user wants to tell calls apart by in metrics."""
+        return metric_attributes(self._request.purpose(self._opening), self._telemetry.settings.metric_attributes)
 
     def _silence(self, now: float) -> float:
         return now - (self._last_at if self.chunks else self._started)
@@ -278,6 +310,9 @@ class Call:
 
     def _stand(self, state: str, now: float) -> Standing:
         settings, answer, wire = self._telemetry.settings, self.answer, self._request.wire
+        limit, tail = self._preview_chars(settings.stream_preview_chars), ""
+        if limit and self._telemetry.content.redaction is None:
+            tail = answer.preview(limit)
         charges = self.charges_so_far() if is_charged(wire) else Charges()
         return Standing(
             state=state,
@@ -288,7 +323,7 @@ class Call:
             output_tokens=charges.usage.output_tokens,
             is_estimated=is_charged(wire),
             cost=None if charges.price is None else float(charges.price.total),
-            preview=self._telemetry.content.preview(answer, self._preview_chars(settings.stream_preview_chars)),
+            preview=self._telemetry.content.live_preview(answer, limit, tail),
         )
 
     def _preview_chars(self, wanted: int) -> int:
@@ -333,26 +368,31 @@ class Call:
 
     @guard("writing a span")
     def _conclude(self, kind: str, error: BaseException | None, at: float) -> None:
-        self.ended = ended = self._sum_up(kind, error, at)
-        self._write(ended)
+        ended = self._sum_up(kind, error, at)
+        if (content := self._telemetry.content).upload is not None:
+            known = {**ended.opening, **ended.attributes()}
+            ended = replace(ended, references=content.store(self._span.get_span_context(), ended.messages, known))
+        self.ended = ended
+        if self._span.is_recording():
+            self._write(ended)
         self._tell_the_end(ended, at)
 
     def _sum_up(self, kind: str, error: BaseException | None, at: float) -> Ended:
         request, content = self._request, self._telemetry.content
-        charges = self._charges()
+        charges, said = self._charges(), content.said(self.answer, request.choices)
         return Ended(
             request=request,
             opening=self._opening,
             span=self._span,
             outcome=kind,
-            failure=failure(kind, self.answer, error),
+            failure=failure(kind, self.answer, error, content),
             at=self._wall(at),
             duration=at - self._started,
             response=span.response_attributes(self.answer, request.choices),
             timing=self._timing(charges),
             charges=charges,
-            messages=self._asked | content.said(self.answer, request.choices) if content.is_kept else {},
-            preview=content.preview(self.answer, self._preview_chars(self._telemetry.settings.stream_preview_chars)),
+            messages=self._asked | said,
+            preview=content.preview(self.answer, self._preview_chars(self._telemetry.settings.stream_preview_chars), said),
             keep=self._marks(kind, charges, at - self._started),
         )
 
@@ -409,10 +449,14 @@ class Call:
             # The provider's message may quote the prompt.
             description = ended.failure.message if content.on_span else ended.failure.code
             self._span.set_status(Status(StatusCode.ERROR, description))
-        said = {key: value for key, value in ended.messages.items() if key not in self._asked} if content.on_span else {}
+        written = self._asked.keys() if content.upload is None else set[str]()
+        said = {key: value for key, value in ended.messages.items() if key not in written} if content.on_span else {}
         preview = {semconv.PREVIEW: ended.preview} if ended.preview and content.on_span else {}
         attributes = self._telemetry.conventions.spell(ended.attributes())
-        self._span.set_attributes({**attributes, **content.for_span(said), **preview})
+        contents = ended.references
+        if contents is None:
+            contents = content.for_span(said, span.attribute_limit(self._span), self._cut)
+        self._span.set_attributes({**attributes, **contents, **preview})
         self._write_events()
 
     def _write_events(self) -> None:
@@ -436,6 +480,10 @@ class Call:
             live.later(partial(self._tell_chunks, is_over=True))
         if telemetry.settings.sends_details:
             live.later(partial(emit_details, telemetry.logger, ended, telemetry.content, telemetry.conventions))
+        if telemetry.instruments.are_taken:
+            if self._gaps is not None:
+                live.later(self._record_gaps)
+            live.later(partial(record, telemetry.instruments, ended, self._metric_attributes()))
         if ended.failure is not None and telemetry.takes(semconv.EXCEPTION_EVENT):
             live.later(partial(emit_exception, telemetry.logger, ended, telemetry.content))
 
@@ -472,7 +520,8 @@ def begin(
     """
     at, opening = time_ns(), request.attributes()
     span = start(telemetry, request, opening, at)
-    return span, make(telemetry, request, opening, span, at) if span.is_recording() else None
+    taking = telemetry.for_span(span)
+    return span, make(taking, request, opening, span, at) if taking is not None else None
 
 
 def _nothing() -> None:

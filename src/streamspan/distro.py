@@ -13,6 +13,7 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_BLRP_SCHEDULE_DELAY,
     OTEL_BSP_SCHEDULE_DELAY,
     OTEL_EXPORTER_OTLP_LOGS_PROTOCOL,
+    OTEL_EXPORTER_OTLP_METRICS_PROTOCOL,
     OTEL_EXPORTER_OTLP_PROTOCOL,
     OTEL_SPAN_EVENT_COUNT_LIMIT,
 )
@@ -77,7 +78,7 @@ class StreamspanConfigurator(_OTelSDKConfigurator):
         if "OTEL_CONFIG_FILE" not in os.environ:  # which allows no other source of configuration
             kwargs.setdefault("export_span_processor", _span_processor)
             kwargs.setdefault("export_log_record_processor", _log_record_processor)
-            kwargs["exporter_args_map"] = {**_log_arguments(), **kwargs.get("exporter_args_map", {})}
+            kwargs["exporter_args_map"] = {**_log_arguments(), **_metric_arguments(), **kwargs.get("exporter_args_map", {})}
             kwargs["resource_attributes"] = {
                 **kwargs.get("resource_attributes", {}),
                 "telemetry.distro.name": "streamspan",
@@ -98,19 +99,33 @@ def _log_record_processor(exporter: LogRecordExporter, *args: Any, **kwargs: Any
 
 def _log_arguments() -> dict[type, dict[str, Any]]:
     """How logs are sent over HTTP: through a `LogRoute`, unless the user has a session of their own for it."""
-    exporters = {name.strip() for name in os.environ.get(OTEL_LOGS_EXPORTER, "").split(",")}
-    protocol = os.environ.get(OTEL_EXPORTER_OTLP_LOGS_PROTOCOL) or os.environ.get(OTEL_EXPORTER_OTLP_PROTOCOL)
-    is_over_http = "otlp_proto_http" in exporters or ("otlp" in exporters and protocol == "http/protobuf")
-    if not is_over_http or any(map(os.environ.get, _OWN_SESSIONS)):
+    if not _is_over_http(OTEL_LOGS_EXPORTER, OTEL_EXPORTER_OTLP_LOGS_PROTOCOL, "LOGS"):
         return {}
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter  # noqa: PLC0415 - where it is used anyway
 
-    from streamspan.log_route import LogRoute  # noqa: PLC0415
+    from streamspan.routes import LogRoute  # noqa: PLC0415
 
     return {OTLPLogExporter: {"session": LogRoute()}}
 
 
-_OWN_SESSIONS = (
-    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_LOGS_CREDENTIAL_PROVIDER",
-    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER",
-)
+def _metric_arguments() -> dict[type, dict[str, Any]]:
+    """The same for metrics, and a `MetricRoute`."""
+    if not _is_over_http(OTEL_METRICS_EXPORTER, OTEL_EXPORTER_OTLP_METRICS_PROTOCOL, "METRICS"):
+        return {}
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
+
+    from streamspan.routes import MetricRoute  # noqa: PLC0415
+
+    return {OTLPMetricExporter: {"session": MetricRoute()}}
+
+
+def _is_over_http(exporter: str, protocol: str, signal: str) -> bool:
+    """Whether a signal is sent over HTTP, and the user has no session of their own for it."""
+    exporters = {name.strip() for name in os.environ.get(exporter, "").split(",")}
+    spoken = os.environ.get(protocol) or os.environ.get(OTEL_EXPORTER_OTLP_PROTOCOL)
+    own_session = (f"{_SESSION}_{signal}_CREDENTIAL_PROVIDER", f"{_SESSION}_CREDENTIAL_PROVIDER")
+    is_over_http = "otlp_proto_http" in exporters or ("otlp" in exporters and spoken == "http/protobuf")
+    return is_over_http and not any(map(os.environ.get, own_session))
+
+
+_SESSION = "OTEL_PYTHON_EXPORTER_OTLP_HTTP"

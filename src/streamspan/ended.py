@@ -1,5 +1,6 @@
 """A call that has ended: all that is known of it, for whoever tells of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from traceback import TracebackException
 
@@ -9,7 +10,7 @@ from opentelemetry.trace import Span, set_span_in_context
 from streamspan import outcome, semconv
 from streamspan.answer import Answer
 from streamspan.charges import Charges
-from streamspan.content import Messages
+from streamspan.content import Content, Messages
 from streamspan.outcome import FAILED, TRUNCATED
 from streamspan.request import Request
 from streamspan.wire import Attributes
@@ -29,15 +30,16 @@ class Failure:
     """What was raised, if anything was. No frame of the application's is kept alive by it."""
 
 
-def failure(kind: str, answer: Answer, error: BaseException | None) -> Failure | None:
-    """What is wrong with a call of this outcome, if anything is."""
+def failure(kind: str, answer: Answer, error: BaseException | None, content: Content) -> Failure | None:
+    """What is wrong with a call of this outcome, if anything is, in words that ``content`` lets out."""
     if kind not in {FAILED, TRUNCATED}:
         return None
     if error is None:
         code, message = answer.failure or (TRUNCATED, "the stream ended without the provider's terminal event")
-        return Failure(code, "", outcome.scrub(message))
+        return Failure(code, "", outcome.scrub(content.text(message)))
     trace = TracebackException(type(error), error, error.__traceback__, lookup_lines=False)
-    return Failure(outcome.error_type(error), outcome.class_name(error), outcome.scrub(outcome.error_message(error)), trace)
+    message = outcome.scrub(content.text(outcome.error_message(error)))
+    return Failure(outcome.error_type(error), outcome.class_name(error), message, trace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Ended:
     messages: Messages = field(default_factory=dict[str, list[dict[str, object]]])
     """What was asked and said, as far as content is kept."""
     preview: str = ""
+    references: Mapping[str, str] | None = None
+    """What is written in place of the messages, if they were uploaded."""
     keep: str = ""
     """Why it is worth keeping: the rules that hold for it."""
 

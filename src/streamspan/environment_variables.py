@@ -6,6 +6,18 @@ STREAMSPAN_CAPTURE_CONTENT = "STREAMSPAN_CAPTURE_CONTENT"
 STREAMSPAN_CAPTURE_STREAM_CHUNKS = "STREAMSPAN_CAPTURE_STREAM_CHUNKS"
 """``false`` (default), ``span``, ``log`` or ``both``: whether each chunk becomes an event, and where."""
 
+STREAMSPAN_REDACT = "STREAMSPAN_REDACT"
+"""Regular expressions, one a line: what they match is taken out of every text before anything is written."""
+
+STREAMSPAN_MAX_CONTENT_CHARS = "STREAMSPAN_MAX_CONTENT_CHARS"
+"""How many characters each attribute with messages holds at the most (default 0: what OpenTelemetry's own limits allow)."""
+
+STREAMSPAN_UPLOAD = "STREAMSPAN_UPLOAD"
+"""The store that messages are uploaded to, as ``package.module:name``."""
+
+STREAMSPAN_UPLOAD_ABOVE = "STREAMSPAN_UPLOAD_ABOVE"
+"""How many characters of messages a call must have for them to be uploaded (default 0: all)."""
+
 STREAMSPAN_STREAM_PREVIEW_CHARS = "STREAMSPAN_STREAM_PREVIEW_CHARS"
 """How many of the last characters of the output the preview holds (default 4096)."""
 
@@ -20,6 +32,9 @@ STREAMSPAN_DETAILS_EVENT = "STREAMSPAN_DETAILS_EVENT"
 
 STREAMSPAN_PROGRESS_INTERVAL = "STREAMSPAN_PROGRESS_INTERVAL"
 """Seconds between two log events of a running stream (default 0.5; 0 sends none)."""
+
+STREAMSPAN_CHUNK_METRICS = "STREAMSPAN_CHUNK_METRICS"
+"""``true`` or ``false`` (default): whether the time between chunks is a metric, too."""
 
 STREAMSPAN_IDLE_TIMEOUT = "STREAMSPAN_IDLE_TIMEOUT"
 """Seconds without a chunk after which a stream's span is ended as abandoned (default 0: never)."""

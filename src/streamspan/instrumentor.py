@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from opentelemetry._logs import LoggerProvider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # pyright: ignore[reportMissingTypeStubs]
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from streamspan import live, rivals, wiring
@@ -33,8 +34,10 @@ class SdkInstrumentor(BaseInstrumentor):
     def _instrument(self, **kwargs: Any) -> None:
         provider: TracerProvider | None = kwargs.pop("tracer_provider", None)
         logger_provider: LoggerProvider | None = kwargs.pop("logger_provider", None)
-        kwargs.pop("meter_provider", None)  # offered by the machinery; nothing is sent there yet
-        telemetry = wiring.connect(Settings.load(kwargs), tracer_provider=provider, logger_provider=logger_provider)
+        meter_provider: MeterProvider | None = kwargs.pop("meter_provider", None)
+        telemetry = wiring.connect(
+            Settings.load(kwargs), tracer_provider=provider, logger_provider=logger_provider, meter_provider=meter_provider
+        )
         for target in self._targets:
             patch(target, telemetry)
             rivals.look(target.package)
@@ -82,20 +85,25 @@ INSTRUMENTORS: tuple[type[SdkInstrumentor], ...] = (
 
 
 def instrument(
-    *, tracer_provider: TracerProvider | None = None, logger_provider: LoggerProvider | None = None, **settings: Any
+    *,
+    tracer_provider: TracerProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    **settings: Any,
 ) -> None:
     """Observes the model calls of every SDK that is installed, from now on, on clients old and new.
 
     Args:
         tracer_provider: Where spans go; the global provider unless given.
         logger_provider: Where the log events of running streams go; the global provider unless given.
+        meter_provider: Where metrics go; the global provider unless given.
         **settings: The fields of `streamspan.Settings`, such as ``capture_stream_chunks=True``.
 
     Raises:
         SettingsError: If a setting does not exist or cannot have that value.
     """
     # Before anything is patched, and also when no SDK is installed: manual spans need none.
-    wiring.choose(settings, tracer_provider=tracer_provider, logger_provider=logger_provider)
+    wiring.choose(settings, tracer_provider=tracer_provider, logger_provider=logger_provider, meter_provider=meter_provider)
     installed = [kind for kind in INSTRUMENTORS if any(map(_is_installed, kind.packages()))]
     if not installed:
         logger.warning(
@@ -103,7 +111,9 @@ def instrument(
             ", ".join(package for kind in INSTRUMENTORS for package in kind.packages()),
         )
     for kind in installed:
-        kind().instrument(tracer_provider=tracer_provider, logger_provider=logger_provider, **settings)
+        kind().instrument(
+            tracer_provider=tracer_provider, logger_provider=logger_provider, meter_provider=meter_provider, **settings
+        )
 
 
 def _is_installed(package: str) -> bool:

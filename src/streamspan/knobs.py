@@ -1,9 +1,13 @@
 """What values a setting takes: how a keyword is checked, and how the text of an environment variable is read."""
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
+
+from streamspan.redaction import Redaction
+from streamspan.upload import NamedUpload, Upload
 
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 
@@ -113,6 +117,53 @@ class Names:
 
     def parse(self, text: str) -> object:  # noqa: D102
         return [name for part in text.split(",") if (name := part.strip())]
+
+
+@dataclass(frozen=True, slots=True)
+class Redactor:
+    """What is taken out of texts: nothing, what a function says, or what patterns match: one a line, in the environment."""
+
+    says: str = "a function of a string, or regular expressions"
+
+    def take(self, value: object) -> Redaction | None:  # noqa: D102
+        if value is None or isinstance(value, Redaction):
+            return value
+        if callable(value):
+            return Redaction(function=value)  # pyright: ignore[reportArgumentType]
+        patterns = cast("Iterable[object]", value) if isinstance(value, list | tuple) else [value]
+        return Redaction(tuple(map(_pattern, patterns))) if patterns else None
+
+    def parse(self, text: str) -> object:  # noqa: D102
+        return [pattern for line in text.splitlines() if (pattern := line.strip())]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where content is uploaded to: an object of the application's; in the environment its name."""
+
+    says: str = "an object with the methods reference and upload, or its name as package.module:name"
+
+    def take(self, value: object) -> Upload | None:  # noqa: D102
+        if value is not None and not isinstance(value, Upload):
+            raise ValueError
+        return value
+
+    def parse(self, text: str) -> object:  # noqa: D102
+        if not all(part.isidentifier() for part in text.replace(":", ".").split(".")) or text.count(":") != 1:
+            raise ValueError
+        return NamedUpload(text)
+
+
+def _pattern(value: object) -> re.Pattern[str]:
+    if isinstance(value, re.Pattern) and isinstance(value.pattern, str):  # pyright: ignore[reportUnknownMemberType]
+        return value  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(value, str) or not value:
+        raise ValueError
+    try:
+        return re.compile(value)
+    except re.error as error:
+        msg = f"has no regular expression in {value!r}: {error}"
+        raise OutOfRangeError(msg) from None
 
 
 def knob(kind: Knob, default: Any) -> Any:

@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from time import perf_counter, thread_time
 from typing import Protocol
 
+from streamspan import upload
 from streamspan.errors import report
 
 _SHORTEST = 0.05
@@ -37,9 +38,13 @@ _calls: set[Running] = set()
 _waiting = SimpleQueue[Callable[[], None] | None]()
 """What the thread has to do: dropped calls to end, last words to send; ``None`` stops it."""
 _thread: threading.Thread | None = None
-_lock = threading.Lock()
+_lock = threading.RLock()
+_is_ending = False
+"""Whether `end_all` is at it, which leaves nothing for a thread to do."""
 _REST = 20
 """How many times as long as a look took the thread rests at the least: the streams need the interpreter, too."""
+_PATIENCE = 2.0
+"""Seconds that anybody waits for the thread: it may itself wait for a lock that they hold."""
 _at_exit = False
 
 
@@ -72,13 +77,22 @@ def drop(call: Running) -> None:
         _waiting.put(partial(call.abandon, perf_counter()))
 
 
-def watch() -> None:
-    """Sees to it that the thread runs: from the first stream on."""
+def watch() -> bool:
+    """Sees to it that the thread runs: from the first stream on, or the first thing that is left to it.
+
+    Returns:
+        Whether it does: not where the interpreter shuts down.
+    """
     global _thread  # noqa: PLW0603
     with _lock:
         if _thread is None:
-            _thread = threading.Thread(target=_run, name="streamspan", daemon=True)
-            _thread.start()
+            thread = threading.Thread(target=_run, name="streamspan", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                return False
+            _thread = thread
+    return True
 
 
 def is_running(call: Running) -> bool:
@@ -86,9 +100,18 @@ def is_running(call: Running) -> bool:
     return call in _calls
 
 
+def running() -> tuple[Running, ...]:
+    """The calls that run now."""
+    return tuple(_calls)
+
+
 def later(work: Callable[[], None]) -> None:
-    """Has the thread do something that the application's own threads shall not wait for."""
-    _waiting.put(work)
+    """Has the thread do something that the application's own threads shall not wait for; without a thread, it is done now."""
+    with _lock:  # so that the thread does not retire in between
+        _waiting.put(work)
+        is_left_to_another = _is_ending or watch()
+    if not is_left_to_another:
+        settle()
 
 
 def look_every(seconds: float) -> None:
@@ -98,7 +121,13 @@ def look_every(seconds: float) -> None:
 
 
 def settle() -> None:
-    """Does at once what still waits for the thread, such as ending dropped calls."""
+    """Returns once all is done that waited for the thread, such as ending dropped calls."""
+    thread = _thread
+    if thread is not None and thread is not threading.current_thread():
+        # It may be in the midst of something, and what comes first is to be done first.
+        done = threading.Event()
+        _waiting.put(done.set)
+        done.wait(_PATIENCE)
     while True:
         try:
             _do(_waiting.get_nowait())
@@ -108,22 +137,30 @@ def settle() -> None:
 
 def end_all() -> None:
     """Ends every running call as abandoned: at exit, and before providers are shut down."""
-    _stop()
+    global _is_ending  # noqa: PLW0603
+    _is_ending = True
+    try:
+        _stop()
+        settle()
+        for call in running():
+            call.abandon(perf_counter())
+    finally:
+        _is_ending = False
     settle()
-    for call in tuple(_calls):
-        call.abandon(perf_counter())
-    settle()
+    upload.flush()
 
 
 def _run() -> None:
     idle, due = 0, perf_counter() + interval
     while idle < _LINGER or not _retire():
-        try:
-            work = _waiting.get(timeout=max(0.0, due - perf_counter()))
-        except Empty:
+        if (left := due - perf_counter()) <= 0:  # however much there is to do
             begun = thread_time()
             idle = 0 if _look() else idle + 1
             due = perf_counter() + max(interval, _REST * (thread_time() - begun))
+            continue
+        try:
+            work = _waiting.get(timeout=left)
+        except Empty:
             continue
         if work is None:
             return
@@ -146,11 +183,11 @@ def _stop() -> None:
         thread, _thread = _thread, None
     if thread is not None:
         _waiting.put(None)
-        thread.join(timeout=2)
+        thread.join(_PATIENCE)
 
 
 def _look() -> int:
-    now, calls = perf_counter(), tuple(_calls)
+    now, calls = perf_counter(), running()
     for call in calls:
         try:
             call.look(now)
@@ -168,10 +205,10 @@ def _do(work: Callable[[], None] | None) -> None:
 
 
 def _after_fork() -> None:
-    global _waiting, _thread, _lock  # noqa: PLW0603
+    global _waiting, _thread, _lock, _is_ending  # noqa: PLW0603
     _calls.clear()
     _waiting = SimpleQueue[Callable[[], None] | None]()
-    _thread, _lock = None, threading.Lock()
+    _thread, _lock, _is_ending = None, threading.RLock(), False
 
 
 if hasattr(os, "register_at_fork"):

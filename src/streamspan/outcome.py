@@ -20,6 +20,8 @@ FAILED: Final = "failed"
 """An exception, or an error that came as an event."""
 
 _SECRET = re.compile(r"\b((?:sk|pk|rk|key)[-_]|(?:bearer|basic)\s+)[\w*.\-]{6,}", re.IGNORECASE)
+_KEY = re.compile(r"\b(?:AIza[\w\-]{30,}|A[KS]IA[0-9A-Z]{16})\b")
+"""Google's and Amazon's."""
 
 
 def classify(error: BaseException) -> str:
@@ -72,4 +74,9 @@ def _provider_error(error: BaseException) -> Mapping[str, Any]:
 
 def scrub(message: str) -> str:
     """``message`` without anything that looks like a key, and not endless."""
-    return _SECRET.sub(r"\1[removed]", message)[:1000]
+    return without_keys(message)[:1000]
+
+
+def without_keys(text: str) -> str:
+    """``text`` without anything that looks like a key."""
+    return _KEY.sub("[removed]", _SECRET.sub(r"\1[removed]", text))

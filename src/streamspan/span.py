@@ -24,9 +24,14 @@ def event_limit(span: Span) -> int:
 
 def text_limit(span: Span, wanted: int) -> int:
     """``wanted`` characters, or fewer if the SDK cuts attributes shorter: it would log each cut."""
-    limits: Any = getattr(span, "_limits", None)
-    limit = getattr(limits, "max_span_attribute_length", None)
+    limit = attribute_limit(span)
     return wanted if limit is None else min(wanted, limit)
+
+
+def attribute_limit(span: Span) -> int | None:
+    """How many characters the SDK leaves of an attribute, if it cuts any."""
+    limits: Any = getattr(span, "_limits", None)
+    return getattr(limits, "max_span_attribute_length", None)
 
 
 def response_attributes(answer: Answer, choices: int) -> Attributes:

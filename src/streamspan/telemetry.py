@@ -1,14 +1,16 @@
 """Where the signals of calls go, and how calls are observed."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from opentelemetry._logs import Logger, LoggerProvider, get_logger
-from opentelemetry.trace import Tracer, TracerProvider, get_tracer
+from opentelemetry._logs import Logger, LoggerProvider, NoOpLogger, get_logger
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import Span, Tracer, TracerProvider, get_tracer
 
 from streamspan import semconv
 from streamspan.content import Content
 from streamspan.conventions import BY_NAME, Conventions
 from streamspan.counted import Counted
+from streamspan.instruments import Instruments, instruments_of
 from streamspan.pricing import PriceBook
 from streamspan.settings import Settings
 from streamspan.version import __version__
@@ -26,17 +28,35 @@ class Telemetry:
     prices: PriceBook
     content: Content
     conventions: Conventions
+    instruments: Instruments
     counted: Counted = field(default_factory=Counted)
+    of_unsampled: "Telemetry | None" = None
+    """What is handed to calls whose span is not sampled: it takes metrics and nothing else."""
 
     @classmethod
     def of(
-        cls, settings: Settings, tracer_provider: TracerProvider | None = None, logger_provider: LoggerProvider | None = None
+        cls,
+        settings: Settings,
+        tracer_provider: TracerProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
     ) -> "Telemetry":
         """What these settings ask for, over these providers; the global ones unless given."""
         conventions = BY_NAME[settings.conventions]
         tracer = get_tracer("streamspan", __version__, tracer_provider, conventions.schema_url)
         logger = get_logger("streamspan", __version__, logger_provider, conventions.schema_url)
-        return cls(tracer, logger, settings, _prices, Content(settings), conventions)
+        instruments = instruments_of(meter_provider, conventions)
+        full = cls(tracer, logger, settings, _prices, Content(settings), conventions, instruments)
+        numbers = settings.only_numbers()
+        return replace(
+            full, of_unsampled=replace(full, logger=NoOpLogger("streamspan"), settings=numbers, content=Content(numbers))
+        )
+
+    def for_span(self, span: Span) -> "Telemetry | None":
+        """How the call of this span is observed; ``None`` if nobody takes anything of it."""
+        if span.is_recording():
+            return self
+        return self.of_unsampled if self.instruments.are_taken else None
 
     @property
     def reports_progress(self) -> bool:

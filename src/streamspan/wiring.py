@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from opentelemetry._logs import LoggerProvider, get_logger_provider
+from opentelemetry.metrics import MeterProvider, get_meter_provider
 from opentelemetry.trace import TracerProvider, get_tracer_provider
 
 from streamspan import live
@@ -17,7 +18,11 @@ _chosen: Telemetry | None = None
 
 
 def connect(
-    settings: Settings, *, tracer_provider: TracerProvider | None = None, logger_provider: LoggerProvider | None = None
+    settings: Settings,
+    *,
+    tracer_provider: TracerProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
 ) -> Telemetry:
     """Has calls report to these providers, or to the global ones, and has running calls looked after.
 
@@ -25,12 +30,13 @@ def connect(
         settings: How calls are observed.
         tracer_provider: Where spans go.
         logger_provider: Where log events go.
+        meter_provider: Where metrics go.
     """
     if settings.progress_interval:
         live.look_every(settings.progress_interval)
     if settings.flush_on_sigterm:
         flush_first(_flush)
-    return Telemetry.of(settings, tracer_provider, logger_provider)
+    return Telemetry.of(settings, tracer_provider, logger_provider, meter_provider)
 
 
 def choose(settings: Mapping[str, Any], **providers: Any) -> None:
@@ -67,6 +73,6 @@ def from_environment() -> Telemetry:
 def _flush() -> None:
     """Ends every running call, and has what is known of them sent."""
     live.end_all()
-    for provider in (get_tracer_provider(), get_logger_provider()):
+    for provider in (get_tracer_provider(), get_logger_provider(), get_meter_provider()):
         if force_flush := getattr(provider, "force_flush", None):
             force_flush()

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 from streamspan import semconv
 from streamspan.answer import Kind, Sink, mend
@@ -44,6 +44,9 @@ class ChunkEvents:
     """Stands between a wire format and the answer, and notes what each chunk says; a `Sink`."""
 
     __slots__ = ("_answer", "_chunk", "_read", "chunks")
+
+    told_at_the_end: ClassVar[bool] = False
+    """Whether none may be told before all are there."""
 
     def __init__(self, read: Callable[[Any, Sink], None], answer: Sink) -> None:
         self._read = read

@@ -1,4 +1,4 @@
-"""One log event per chunk, sent while the stream runs, when asked for."""
+"""One log event per chunk, sent while the stream runs, when asked for; at its end, if texts are redacted."""
 
 from collections.abc import Callable
 
@@ -36,7 +36,7 @@ class ChunkLog:
             is_over: Whether there will be no more.
         """
         start, stop = self._sent, len(events.chunks) - (not is_over)
-        if stop <= start:
+        if stop <= start or (events.told_at_the_end and not is_over):
             return
         self._sent = stop  # first: at exit another thread may send the rest while this one is at it
         for chunk in events.merged(MOST_AT_ONCE, start, stop):

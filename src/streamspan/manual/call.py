@@ -146,6 +146,10 @@ class ManualCall(Call):
         provider = self._request.provider or _OWNERS.get(wire.sdk, "")
         self._request = replace(self._request, wire=found, provider=provider)
 
+    def stream_of(self, instruments: object) -> Attributes | None:
+        """It as a running stream, unless that is counted inside."""
+        return None if self._seen is not None else super().stream_of(instruments)
+
     # --- the call that is seen inside ---
 
     def give_way(self, call: Call) -> None:

@@ -45,7 +45,7 @@ def _calls_functions(owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 def _telemetry(package: str, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Telemetry | None:
     """Where a parent goes, if this question may need one."""
-    telemetry = active(package)
+    telemetry = active(package, owner)
     return telemetry if telemetry and is_instrumentation_enabled() and _calls_functions(owner, args, kwargs) else None
 
 

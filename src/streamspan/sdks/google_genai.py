@@ -247,6 +247,17 @@ def _describe_stainless(client: Any, args: tuple[Any, ...], kwargs: dict[str, An
     return None
 
 
+INTERACTIONS = Target(
+    PACKAGE,
+    "google.genai._gaos.interactions",
+    {
+        "Interactions.create": partial(_interact, _describe_create),
+        "Interactions.get": partial(_interact, _describe_get),
+        "AsyncInteractions.create": partial(_interact_async, _describe_create),
+        "AsyncInteractions.get": partial(_interact_async, _describe_get),
+    },
+)
+
 TARGETS = (
     Target(
         PACKAGE,
@@ -262,15 +273,6 @@ TARGETS = (
         },
     ),
     Target(PACKAGE, "google.genai.chats", make_wrappers(PACKAGE, "Chat", "send_message")),
-    Target(
-        PACKAGE,
-        "google.genai._gaos.interactions",
-        {
-            "Interactions.create": partial(_interact, _describe_create),
-            "Interactions.get": partial(_interact, _describe_get),
-            "AsyncInteractions.create": partial(_interact_async, _describe_create),
-            "AsyncInteractions.get": partial(_interact_async, _describe_get),
-        },
-    ),
+    INTERACTIONS,
     Target(PACKAGE, "google.genai._interactions._base_client", choke_points(PACKAGE, _describe_stainless)),
 )

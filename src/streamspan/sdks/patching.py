@@ -1,10 +1,14 @@
 """Putting wrappers on an SDK's functions, now or when the application imports it, and taking them off again."""
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import wrapt
 
@@ -34,8 +38,21 @@ _hooked: set[str] = set()
 """Modules whose import we have asked to be told of: that cannot be taken back, so it is asked once."""
 
 
-def active(package: str) -> Telemetry | None:
-    """Where the calls of this package report to; ``None`` while it is not instrumented."""
+_own = WeakKeyDictionary[Any, Telemetry]()
+"""Clients that are observed for themselves, and the parts of clients that send: what their calls report to."""
+_beneath: ContextVar[Any] = ContextVar("streamspan-client", default=None)
+"""The client whose own wrapper is sending: what is around the functions of its class has nothing to do."""
+
+
+def active(package: str, owner: Any) -> Telemetry | None:
+    """Where the calls of this client report to; ``None`` if nobody observes it here.
+
+    Args:
+        package: Its SDK.
+        owner: The client, or the part of it that sends.
+    """
+    if _own and (telemetry := _own_telemetry(owner)) is not None:
+        return None if _beneath.get() is owner else telemetry
     return _active.get(package)
 
 
@@ -44,9 +61,62 @@ def any_active() -> Telemetry | None:
     return next(iter(tuple(_active.values())), None)
 
 
+def _own_telemetry(owner: Any) -> Telemetry | None:
+    # Of their client Google's interactions have nothing but what it sends with.
+    configuration = getattr(owner, "sdk_configuration", None)
+    for known in (owner, getattr(configuration, "client", None), getattr(configuration, "async_client", None)):
+        with suppress(TypeError):  # some objects take no weak references: they are nobody's client
+            if (telemetry := _own.get(known)) is not None:
+                return telemetry
+    return None
+
+
+def own(client: Any, telemetry: Telemetry) -> None:
+    """From now on this client, or part of one, reports there, whatever its SDK's calls report to."""
+    _own[client] = telemetry
+
+
+def disown(client: Any) -> None:
+    """Ends that."""
+    _own.pop(client, None)
+
+
+def strip(function: Any, wrapper: Wrapper) -> Any:
+    """A function of a class without the wrapper that `patch` put on it, if that is the outermost one."""
+    return function.__wrapped__ if _is_by(wrapper, function) else function
+
+
+def beneath(client: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function``, so called that a wrapper of the class, under somebody else's, knows that the client has one of its own."""
+    if inspect.iscoroutinefunction(function):
+
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            token = _beneath.set(client)
+            try:
+                return await function(*args, **kwargs)
+            finally:
+                _beneath.reset(token)
+
+        return call_async
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        token = _beneath.set(client)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _beneath.reset(token)
+
+    return call
+
+
 def patch(target: Target, telemetry: Telemetry) -> None:
     """Instruments the SDK, now or as soon as it is imported; we never import it ourselves."""
     _active[target.package] = telemetry
+    patch_for_own(target)
+
+
+def patch_for_own(target: Target) -> None:
+    """Puts the wrappers in place for clients that are observed for themselves: calls of all others pass through."""
     if target.module in sys.modules:
         _wrap(target)
     elif target.module not in _hooked:
@@ -57,6 +127,8 @@ def patch(target: Target, telemetry: Telemetry) -> None:
 def unpatch(target: Target) -> None:
     """Puts the SDK's own functions back; streams that run are still observed to their end."""
     _active.pop(target.package, None)
+    if _own:
+        return  # some of them may be needed still; the calls of all others pass through
     if module := sys.modules.get(target.module):
         for path, wrapper in target.wrappers.items():
             owner, name = _resolve(module, path)
@@ -66,7 +138,7 @@ def unpatch(target: Target) -> None:
 
 @guard("instrumenting an SDK")
 def _wrap_on_import(target: Target) -> None:
-    if target.package in _active:
+    if target.package in _active or _own:
         _wrap(target)
 
 

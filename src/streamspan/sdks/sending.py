@@ -30,7 +30,7 @@ class Sending:
     """One request from `begin` until the SDK's function returns or raises."""
 
     call: Call | None
-    """Who observes it; ``None`` if its span is not recording."""
+    """Who observes it; ``None`` if its span is not recording, and nobody takes metrics."""
     token: Token[Context]
 
     def send(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -70,10 +70,10 @@ def begin(package: str, describe: Callable[..., Request | None], /, *args: Any, 
     Args:
         package: The SDK, as its `Target` names it.
         describe: Says what request this is, given the rest of the arguments; ``None`` if it is no model call.
-        *args: For ``describe``.
+        *args: For ``describe``; the first is the client, or the part of it that sends.
         **kwargs: For ``describe``.
     """
-    telemetry = active(package)
+    telemetry = active(package, args[0])
     if telemetry is None or not is_instrumentation_enabled():
         return None
     look_once(package)
