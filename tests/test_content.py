@@ -390,7 +390,7 @@ def test_long_content_is_shortened_and_stays_json(case: str, caplog: pytest.LogC
 def test_short_content_is_left_alone() -> None:
     """Content that fits is not flagged."""
     surface = OpenAISurface(is_async=False)
-    with Collector() as collector, Loopback(Reply(body=surface.wire(["end"]))) as server:
+    with Collector(takes_metrics=True) as collector, Loopback(Reply(body=surface.wire(["end"]))) as server:
         with observing(collector, max_content_chars=500, progress_interval=0), surface.client(server) as client:
             list(client.chat.completions.create(model="gpt-4o-mini", messages=[], stream=True))
         (span,) = collector.spans()
@@ -406,7 +406,7 @@ def test_a_function_of_the_application_is_not_our_defect(caplog: pytest.LogCaptu
 
     surface = OpenAISurface(is_async=False)
     redact: Callable[[str], str] = fail
-    with Collector() as collector, Loopback(Reply(body=surface.wire(["zqOUTPUTqz"]))) as server:
+    with Collector(takes_metrics=True) as collector, Loopback(Reply(body=surface.wire(["zqOUTPUTqz"]))) as server:
         with (
             observing(collector, redact=redact, capture_stream_chunks=True, progress_interval=0),
             surface.client(server) as client,
