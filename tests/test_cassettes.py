@@ -494,9 +494,14 @@ def call(part: dict[str, Any]) -> dict[str, Any]:
     return {"name": part["name"], "id": part.get("id"), "arguments": arguments}
 
 
+def is_in_pieces(part: dict[str, Any]) -> bool:
+    """Whether a call that the provider made itself is streamed as those of the application are, as Anthropic's are by their ids."""
+    return part["type"] == "server_tool_call" and part.get("id", "").startswith(("srvtoolu", "mcptoolu"))
+
+
 def tell(parts: list[dict[str, Any]]) -> dict[str, Any]:
     """The parts of one message in the form of `Choice.told`."""
-    calls = [call(part) for part in parts if part["type"] in {"tool_call", "server_tool_call"}]
+    calls = [call(part) for part in parts if part["type"] == "tool_call" or is_in_pieces(part)]
     texts = {kind: "".join(part["content"] for part in parts if part["type"] == kind) for kind in ("text", "reasoning")}
     return {**texts, "tools": calls}
 

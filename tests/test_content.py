@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -11,9 +12,12 @@ from typing import Any
 
 import pytest
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordLimits
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
@@ -38,7 +42,7 @@ EVERYTHING: dict[str, Any] = {
 
 @contextmanager
 def observing(collector: Collector, limit: int | None = None, **settings: Any) -> Generator[None]:
-    """The SDKs observed; each span and each log event is sent over OTLP at once."""
+    """The SDKs observed; each span and each log event is sent over OTLP at once, metrics in the end."""
     unset = SpanLimits.UNSET
     spans = TracerProvider(
         shutdown_on_exit=False,
@@ -48,7 +52,9 @@ def observing(collector: Collector, limit: int | None = None, **settings: Any) -
     logs = LoggerProvider(shutdown_on_exit=False, log_record_limits=limits)
     spans.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(collector.traces_endpoint)))
     logs.add_log_record_processor(SimpleLogRecordProcessor(OTLPLogExporter(f"{collector.endpoint}/v1/logs")))
-    streamspan.instrument(tracer_provider=spans, logger_provider=logs, **settings)
+    reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{collector.endpoint}/v1/metrics"), math.inf)
+    metrics = MeterProvider([reader], shutdown_on_exit=False)
+    streamspan.instrument(tracer_provider=spans, logger_provider=logs, meter_provider=metrics, **settings)
     try:
         yield
     finally:
@@ -56,6 +62,8 @@ def observing(collector: Collector, limit: int | None = None, **settings: Any) -
         live.end_all()
         spans.shutdown()
         logs.shutdown()
+        metrics.force_flush()
+        metrics.shutdown()
 
 
 # --- what is asked and said, each thing with a mark of its own -----------------------------------------------------------
@@ -208,7 +216,7 @@ def mask(text: str) -> str:
 MARKS = re.compile(rb"zq[A-Z]+qz")
 SHARED = {b"zqPROMPTqz", b"zqOUTPUTqz", b"zqREFUSEDqz", b"zqBROKENqz"}
 ELSEWHERE: dict[str, set[bytes]] = {
-    "openai": {b"SYSTEM", b"IMAGE", b"ARGUMENT", b"RESULT", b"DEFINITION", b"SCHEMA", b"CALLED", b"THOUGHT"},
+    "openai": {b"SYSTEM", b"IMAGE", b"FILE", b"ARGUMENT", b"RESULT", b"DEFINITION", b"SCHEMA", b"CALLED", b"THOUGHT"},
     "responses": {b"SYSTEM", b"DEFINITION", b"SCHEMA", b"CALLED", b"THOUGHT"},
     "completions": set(),
     "anthropic": {b"SYSTEM", b"ARGUMENT", b"RESULT", b"DEFINITION", b"SCHEMA", b"CALLED", b"THOUGHT"},
@@ -227,12 +235,13 @@ MODES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("surface", [*SURFACES, *GOOGLE, *BEDROCK], ids=repr)
 async def test_content_is_found_when_it_is_captured(surface: Surface) -> None:
     """The searches below can fail: with capture on, each mark is in the bytes, in those of spans as well as in those of logs."""
-    with Collector(takes_logs=True) as collector:
+    with Collector(takes_logs=True, takes_metrics=True) as collector:
         with observing(collector, capture_content="both", **EVERYTHING):
             await Play(surface).run()
         found = {*MARKS.findall(b"".join(collector.bodies))}
 
     assert found == SHARED | {b"zq%bqz" % mark for mark in ELSEWHERE[surface.name]}
+    assert collector.metrics()
     names = {event["name"] for event in collector.events()}
     assert names == {
         "streamspan.chunk",
@@ -248,7 +257,7 @@ async def test_content_is_found_when_it_is_captured(surface: Surface) -> None:
 @pytest.mark.parametrize("surface", [*SURFACES, *GOOGLE, *BEDROCK], ids=repr)
 async def test_no_content_leaves_the_process(surface: Surface, mode: str) -> None:
     """Everything is sent that can be, of calls that end in every way: with capture off, or redacted, no byte of a mark is in it."""
-    with Collector(takes_logs=True) as collector:
+    with Collector(takes_logs=True, takes_metrics=True) as collector:
         with observing(collector, **MODES[mode], **EVERYTHING):
             await Play(surface).run()
         sent = b"".join(collector.bodies)
@@ -290,7 +299,11 @@ def test_conformance_cases(captured: bool) -> None:
     """Whatever providers send, tools, pictures, sound, errors: nothing of it is in the bytes with capture off, all of it is with it on."""
     replies: list[Reply] = []
     wanted, settings = set[str](), {"capture_content": captured, **EVERYTHING, "progress_interval": 0}
-    with Collector(takes_logs=True) as collector, Loopback(lambda _: replies[-1]) as server, asyncio.Runner() as runner:
+    with (
+        Collector(takes_logs=True, takes_metrics=True) as collector,
+        Loopback(lambda _: replies[-1]) as server,
+        asyncio.Runner() as runner,
+    ):
         with observing(collector, **settings):
             clients: dict[Any, tuple[Surface, Any]] = {}
             for case in CASES:
@@ -321,7 +334,7 @@ def test_keys_never_leave_the_process(capture_content: Any) -> None:
     error = {
         "error": {"message": f"Incorrect API key provided: {key}.", "type": "invalid_request_error", "code": "invalid_api_key"}
     }
-    with Collector(takes_logs=True) as collector, Loopback(Reply.of(error, 401)) as server:
+    with Collector(takes_logs=True, takes_metrics=True) as collector, Loopback(Reply.of(error, 401)) as server:
         with (
             observing(collector, capture_content=capture_content, **EVERYTHING),
             surface.client(server, api_key=key) as client,
@@ -351,7 +364,7 @@ def test_long_content_is_shortened_and_stays_json(case: str, caplog: pytest.LogC
     surface = OpenAISurface(is_async=False)
     asked = [{"role": "user", "content": LONG}]
     tools: list[Any] = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
-    with Collector(takes_logs=True) as collector, Loopback(Reply(body=surface.wire([LONG, "end"]))) as server:
+    with Collector(takes_logs=True, takes_metrics=True) as collector, Loopback(Reply(body=surface.wire([LONG, "end"]))) as server:
         with (
             observing(collector, limit, capture_content="both", stream_preview_chars=100, **settings),
             surface.client(server) as client,
@@ -377,7 +390,7 @@ def test_long_content_is_shortened_and_stays_json(case: str, caplog: pytest.LogC
 def test_short_content_is_left_alone() -> None:
     """Content that fits is not flagged."""
     surface = OpenAISurface(is_async=False)
-    with Collector() as collector, Loopback(Reply(body=surface.wire(["end"]))) as server:
+    with Collector(takes_metrics=True) as collector, Loopback(Reply(body=surface.wire(["end"]))) as server:
         with observing(collector, max_content_chars=500, progress_interval=0), surface.client(server) as client:
             list(client.chat.completions.create(model="gpt-4o-mini", messages=[], stream=True))
         (span,) = collector.spans()
@@ -393,7 +406,7 @@ def test_a_function_of_the_application_is_not_our_defect(caplog: pytest.LogCaptu
 
     surface = OpenAISurface(is_async=False)
     redact: Callable[[str], str] = fail
-    with Collector() as collector, Loopback(Reply(body=surface.wire(["zqOUTPUTqz"]))) as server:
+    with Collector(takes_metrics=True) as collector, Loopback(Reply(body=surface.wire(["zqOUTPUTqz"]))) as server:
         with (
             observing(collector, redact=redact, capture_stream_chunks=True, progress_interval=0),
             surface.client(server) as client,
@@ -439,7 +452,10 @@ NAMES = {"gen_ai.input.messages", "gen_ai.output.messages"}
 def call_once(**settings: Any) -> tuple[Any, Any, bytes]:
     """The span, the event and all that is sent of one call."""
     surface = OpenAISurface(is_async=False)
-    with Collector(takes_logs=True) as collector, Loopback(Reply(body=surface.wire(["zqOUT", "PUTqz"]))) as server:
+    with (
+        Collector(takes_logs=True, takes_metrics=True) as collector,
+        Loopback(Reply(body=surface.wire(["zqOUT", "PUTqz"]))) as server,
+    ):
         with (
             observing(collector, details_event=True, progress_interval=0, stream_preview_chars=0, **settings),
             surface.client(server) as client,

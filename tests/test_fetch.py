@@ -250,7 +250,7 @@ if hasattr(Responses, "compact"):  # openai 2 and newer
         assert charges(attributes) == CHARGED
         assert attributes["gen_ai.response.finish_reasons"] == ("compaction",)
         assert attributes["streamspan.outcome"] == "completed"
-        assert json.loads(attributes["gen_ai.output.messages"])[0]["parts"] == [{"type": "compaction"}]
+        assert json.loads(attributes["gen_ai.output.messages"])[0]["parts"] == [{"type": "compaction", "id": "cmp_1"}]
 
     @pytest.mark.parametrize("surface", SURFACES, ids=repr)
     async def test_the_beta_of_responses(surface: ResponsesSurface, observed: Recorder) -> None:

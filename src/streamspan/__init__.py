@@ -11,6 +11,8 @@ from streamspan.instrumentor import (
     instrument,
     uninstrument,
 )
+from streamspan.manual.llm import LLMSpan, llm
+from streamspan.manual.observe import observe
 from streamspan.result import StreamResult, TokenUsage, ToolCall
 from streamspan.settings import Settings
 from streamspan.version import __version__
@@ -24,6 +26,7 @@ __all__ = [
     "Client",
     "GoogleGenAIInstrumentor",
     "Handle",
+    "LLMSpan",
     "LocalStream",
     "OpenAIInstrumentor",
     "RunLocalResult",
@@ -36,6 +39,8 @@ __all__ = [
     "attributes",
     "handle",
     "instrument",
+    "llm",
+    "observe",
     "uninstrument",
     "unwrap",
     "wrap",

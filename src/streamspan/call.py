@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from time import perf_counter
-from typing import Any
+from time import perf_counter, time_ns
+from typing import Any, TypeVar
 
 from opentelemetry.trace import Span, SpanContext, Status, StatusCode, set_span_in_context
 
@@ -23,7 +23,8 @@ from streamspan.listeners.progress import MOST, Progress
 from streamspan.listeners.progress_log import ProgressLog, Standing
 from streamspan.listeners.redacted_chunk_events import ChunkEvents, chunk_events
 from streamspan.outcome import ABANDONED, ABORTED, COMPLETED, FAILED, TRUNCATED
-from streamspan.request import Request
+from streamspan.request import Request, start
+from streamspan.shared import Above, call_above
 from streamspan.telemetry import Telemetry
 from streamspan.who import metric_attributes
 from streamspan.wire import Attributes, Prompt
@@ -34,6 +35,7 @@ class Call:
 
     __slots__ = (
         "__weakref__",
+        "_above",
         "_asked",
         "_chunk_log",
         "_cut",
@@ -116,16 +118,24 @@ class Call:
         """What of it was shortened to fit on the span."""
         if telemetry.content.is_kept:
             # Now, not at the end: the application may change its list of messages while the answer comes.
-            self._prompt = request.wire.prompt(request.body)
-            self._asked = telemetry.content.asked(self._prompt)
-            if telemetry.content.on_span and telemetry.content.upload is None:
-                attributes = telemetry.content.for_span(self._asked, span.attribute_limit(started))
-                self._cut = attributes.get(semconv.CONTENT_TRUNCATED, [])
-                started.set_attributes(attributes)
+            self._ask(request.wire.prompt(request.body))
         if telemetry.settings.pending_span:
             self._announce()
         telemetry.prices.warm_up()
+        self._above: Above | None = call_above(started)
+        """The program's own call, whose span this one shares: it ends with that."""
         live.add(self)
+        if self._above is not None:
+            self._above.give_way(self)
+
+    def _ask(self, prompt: Prompt) -> None:
+        self._prompt = prompt
+        content = self._telemetry.content
+        self._asked = content.asked(prompt)
+        if content.on_span and content.upload is None:
+            attributes = content.for_span(self._asked, span.attribute_limit(self._span))
+            self._cut = attributes.get(semconv.CONTENT_TRUNCATED, [])
+            self._span.set_attributes(attributes)
 
     def _announce(self) -> None:
         """One span that is over at once, for who watches traces only; it has none of the names that tokens are counted by."""
@@ -332,13 +342,29 @@ class Call:
     def _end(self, kind: str, *, at: float | None = None, error: BaseException | None = None) -> None:
         if live.claim(self):
             at = perf_counter() if at is None else at
-            with self._ending:
-                self.outcome, self.error = kind, error if self._followers else None
-                self._conclude(kind, error, at)
-                self._span.end(self._wall(at))
-                followers, self._followers = self._followers, None
-            for tell in followers or ():  # no lock is held: they may look at the call, or wait for others who do
-                _call_back(tell)
+            if self._above is not None and self._above.keep(self, kind, error, at):
+                self._rest(kind, error, at)
+            else:
+                self.finish(kind, error, at)
+
+    def _rest(self, kind: str, error: BaseException | None, at: float) -> None:
+        """The call is over, though its span is not: who follows it is told, and its span will be written by `finish`."""
+        with self._ending:
+            self.outcome, self.error = kind, error if self._followers else None
+            reported = replace(self.answer.reported)
+            self.ended = self._sum_up(kind, error, at)
+            self.answer.reported = reported  # what is estimated is estimated anew, beside what the program says until then
+            followers, self._followers = self._followers, None
+        _tell_all(followers)
+
+    def finish(self, kind: str, error: BaseException | None, at: float) -> None:
+        """Writes the span of a call that has ended, and tells of it; for whoever has claimed the call."""
+        with self._ending:
+            self.outcome, self.error = kind, error if self._followers else self.error
+            self._conclude(kind, error, at)
+            self._span.end(self._wall(at))
+            followers, self._followers = self._followers, None
+        _tell_all(followers)
 
     @guard("writing a span")
     def _conclude(self, kind: str, error: BaseException | None, at: float) -> None:
@@ -378,6 +404,8 @@ class Call:
         return keep.marks(rules, keep.Measured(kind, seconds, cost, self._longest_gap))
 
     def _charges(self) -> Charges:
+        if self.ended is not None and self.answer.in_background:
+            return self.ended.charges  # it is claimed once
         if not self.accepted:
             return priced(self._telemetry, self._request, self.answer, [])
         return charge(self._telemetry, self._request, self.answer, None if self._unread else self._estimate_prompt)
@@ -474,8 +502,35 @@ class Call:
         )
 
 
+C = TypeVar("C", bound=Call)
+
+
+def begin(
+    telemetry: Telemetry, request: Request, make: Callable[[Telemetry, Request, Attributes, Span, int], C]
+) -> tuple[Span, C | None]:
+    """Starts the span of a call and observes it.
+
+    Args:
+        telemetry: Where the signals go.
+        request: The call.
+        make: `Call`, or a class of it.
+
+    Returns:
+        The span, and the call; ``None`` if nobody takes anything of it.
+    """
+    at, opening = time_ns(), request.attributes()
+    span = start(telemetry, request, opening, at)
+    taking = telemetry.for_span(span)
+    return span, make(taking, request, opening, span, at) if taking is not None else None
+
+
 def _nothing() -> None:
     return None
+
+
+def _tell_all(followers: list[Callable[[], None]] | None) -> None:
+    for tell in followers or ():  # no lock is held: they may look at the call, or wait for others who do
+        _call_back(tell)
 
 
 @guard("telling of a call's end")

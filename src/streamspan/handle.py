@@ -50,6 +50,11 @@ def handle(stream: Any) -> "Handle":
     raise TypeError(msg)
 
 
+def is_observed(stream: Any) -> bool:
+    """Whether a stream is one of a call that is observed, as far as that can be seen before it is read."""
+    return any(isinstance(found, Tap | AsyncTap | Body | Close) for found in _inside(stream))
+
+
 class Handle:
     """What is known of a stream, at any moment and from any thread. To hold one does not keep the stream open."""
 
@@ -195,7 +200,7 @@ def _inside(stream: Any) -> Iterator[Any]:
 
 
 def _under(holder: Any) -> Iterator[Any]:
-    if isinstance(holder, GeneratorType | AsyncGeneratorType):
+    if issubclass(type(holder), GeneratorType | AsyncGeneratorType):  # not what passes for one, as `observe` gives it
         # What a suspended generator iterates over is on its stack, where nothing but the garbage collector's view reaches.
         yield from (found for found in gc.get_referents(holder) if isinstance(found, _STREAMING))
     elif isinstance(holder, Mapping):

@@ -4,18 +4,16 @@ from collections.abc import Collection
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
-from opentelemetry._logs import LoggerProvider, get_logger_provider
+from opentelemetry._logs import LoggerProvider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # pyright: ignore[reportMissingTypeStubs]
-from opentelemetry.metrics import MeterProvider, get_meter_provider
-from opentelemetry.trace import TracerProvider, get_tracer_provider
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
 
-from streamspan import live, rivals
+from streamspan import live, rivals, wiring
 from streamspan.errors import logger
 from streamspan.sdks import anthropic, botocore, google_genai, openai
 from streamspan.sdks.patching import Target, patch, unpatch
 from streamspan.settings import Settings
-from streamspan.telemetry import Telemetry
-from streamspan.termination import flush_first
 
 
 class SdkInstrumentor(BaseInstrumentor):
@@ -37,9 +35,9 @@ class SdkInstrumentor(BaseInstrumentor):
         provider: TracerProvider | None = kwargs.pop("tracer_provider", None)
         logger_provider: LoggerProvider | None = kwargs.pop("logger_provider", None)
         meter_provider: MeterProvider | None = kwargs.pop("meter_provider", None)
-        settings = Settings.load(kwargs)
-        telemetry = Telemetry.of(settings, provider, logger_provider, meter_provider)
-        prepare(settings)
+        telemetry = wiring.connect(
+            Settings.load(kwargs), tracer_provider=provider, logger_provider=logger_provider, meter_provider=meter_provider
+        )
         for target in self._targets:
             patch(target, telemetry)
             rivals.look(target.package)
@@ -48,22 +46,6 @@ class SdkInstrumentor(BaseInstrumentor):
         for target in self._targets:
             unpatch(target)
         live.settle()
-
-
-def prepare(settings: Settings) -> None:
-    """Sets up what is one for the whole process: how often running calls are looked at, and what SIGTERM does."""
-    if settings.progress_interval:
-        live.look_every(settings.progress_interval)
-    if settings.flush_on_sigterm:
-        flush_first(_flush)
-
-
-def _flush() -> None:
-    """Ends every running call, and has what is known of them sent."""
-    live.end_all()
-    for provider in (get_tracer_provider(), get_logger_provider(), get_meter_provider()):
-        if force_flush := getattr(provider, "force_flush", None):
-            force_flush()
 
 
 class OpenAIInstrumentor(SdkInstrumentor):
@@ -120,7 +102,8 @@ def instrument(
     Raises:
         SettingsError: If a setting does not exist or cannot have that value.
     """
-    Settings.load(settings)  # before anything is patched, and also when no SDK is installed
+    # Before anything is patched, and also when no SDK is installed: manual spans need none.
+    wiring.choose(settings, tracer_provider=tracer_provider, logger_provider=logger_provider, meter_provider=meter_provider)
     installed = [kind for kind in INSTRUMENTORS if any(map(_is_installed, kind.packages()))]
     if not installed:
         logger.warning(
@@ -142,6 +125,7 @@ def _is_installed(package: str) -> bool:
 
 def uninstrument() -> None:
     """Puts every SDK back as it was. Streams that still run are observed to their end."""
+    wiring.forget()
     for kind in INSTRUMENTORS:
         if (instrumentor := kind()).is_instrumented_by_opentelemetry:
             instrumentor.uninstrument()

@@ -51,7 +51,7 @@ def load() -> "tuple[DataSnapshot, str]":
 def knows(provider: str, model: str) -> bool:
     """Whether the table has an entry for a model, under this very name or a pattern of its own."""
     try:
-        load()[0].find_provider_model(model, None, provider, None)
+        load()[0].find_provider_model(model, None, provider or None, None)
     except LookupError:
         return False
     return True
@@ -77,13 +77,15 @@ def ask(provider: str, model: str, counts: Mapping[str, int]) -> Amounts:
     """What genai-prices calculates; raises as `calculate` does."""
     from genai_prices import Usage as Counts  # noqa: PLC0415
 
-    price = load()[0].calc(Counts(**{_COUNTS[name]: count for name, count in counts.items()}), model, provider, None, None)
+    price = load()[0].calc(
+        Counts(**{_COUNTS[name]: count for name, count in counts.items()}), model, provider or None, None, None
+    )
     return price.total_price, price.input_price, price.output_price
 
 
 def _price_now(provider: str, model: str) -> "ModelPrice":
     """The entry of the table that holds at this time: prices change by date, and some by time of day."""
-    return load()[0].find_provider_model(model, None, provider, None)[1].get_prices(datetime.now(tz=UTC))
+    return load()[0].find_provider_model(model, None, provider or None, None)[1].get_prices(datetime.now(tz=UTC))
 
 
 def _fits(counts: Mapping[str, int]) -> bool:

@@ -21,7 +21,7 @@ class Request:
 
     wire: WireFormat
     provider: str
-    """``gen_ai.provider.name``."""
+    """``gen_ai.provider.name``; empty where a program that makes a span by itself does not say."""
     address: str
     """The host; empty where the SDK finds it out only while it sends."""
     port: int
@@ -67,6 +67,8 @@ class Request:
         }
         if not self.address:
             del attributes[semconv.SERVER_ADDRESS], attributes[semconv.SERVER_PORT]
+        if not self.provider:
+            del attributes[semconv.PROVIDER_NAME]
         if self.streamed:
             attributes[semconv.REQUEST_STREAM] = True
         return attributes

@@ -6,8 +6,8 @@ the call does, it cannot know how the call went: then the call gets a span of it
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
-from weakref import WeakSet
+from typing import Any, Protocol
+from weakref import WeakSet, WeakValueDictionary
 
 from opentelemetry.context import Context, get_value, set_value
 from opentelemetry.trace import Span, SpanContext, Status, StatusCode, get_current_span, set_span_in_context
@@ -50,6 +50,47 @@ def mark(context: Context, *, generates: bool) -> Context:
     return set_value(key, getattr(module, f"{prefix.capitalize()}Data")(), context)
 
 
+def inside(span: Span, *, generates: bool) -> Context:
+    """The context inside a call: its span is current, and the officials under us know of it."""
+    context = set_span_in_context(span.owner if isinstance(span, SharedSpan) else span)
+    return mark(context, generates=generates)
+
+
+class Above(Protocol):
+    """A call that the program itself makes a span for, above one that we observe: both are one, and end together."""
+
+    def give_way(self, call: Any) -> None:
+        """From now on ``call`` knows best how it goes."""
+
+    def keep(self, call: Any, kind: str, error: BaseException | None, at: float) -> bool:
+        """``call`` has ended: keeps that for its own end, or returns false where it is over itself."""
+        ...
+
+
+_above = WeakValueDictionary[int, Above]()
+"""By the ids of their spans."""
+
+
+def put_above(span: Span, call: Above) -> None:
+    """Says whose span this is, for calls that will share it."""
+    _above[span.get_span_context().span_id] = call
+
+
+def call_above(span: Span) -> Above | None:
+    """The program's own call whose span a call shares, if it is such a span."""
+    return _above.get(span.get_span_context().span_id) if isinstance(span, SharedSpan) else None
+
+
+def is_above(span: Span) -> bool:
+    """Whether this is the span of a call of the program's own."""
+    return span.get_span_context().span_id in _above
+
+
+def let_share(span: Span) -> None:
+    """Lets another call share a span, where the first was refused."""
+    _shared.discard(span)
+
+
 class SharedSpan(Span):
     """Keeps what is written on it until the call has ended, then writes it on the owner's span.
 
@@ -63,6 +104,8 @@ class SharedSpan(Span):
         self._attributes: dict[str, AttributeValue] = {}
         self._events: list[tuple[str, Attributes, int | None]] = []
         self._status: Status | None = None
+        self.speaks_for_owner = False
+        """Whether the owner's end and its status are this call's."""
 
     @property
     def _limits(self) -> Any:
@@ -71,7 +114,10 @@ class SharedSpan(Span):
     def end(self, end_time: int | None = None) -> None:
         """Writes it all."""
         if self.owner.is_recording():
-            self._attributes.pop(semconv.ERROR_TYPE, None)  # it goes with the status
+            if not self.speaks_for_owner:
+                self._attributes.pop(semconv.ERROR_TYPE, None)  # it goes with the status
+            elif self._status is not None:
+                self.owner.set_status(self._status)
             self.owner.set_attributes(self._missing(self._request))
             self._write(self.owner)
             return

@@ -48,7 +48,9 @@ def response_attributes(answer: Answer, choices: int) -> Attributes:
 
 def identifying_attributes(operation: str, provider: str, model: str | None) -> Attributes:
     """What call this is, for signals beside its span."""
-    attributes: Attributes = {semconv.OPERATION_NAME: operation, semconv.PROVIDER_NAME: provider}
+    attributes: Attributes = {semconv.OPERATION_NAME: operation}
+    if provider:
+        attributes[semconv.PROVIDER_NAME] = provider
     if model:
         attributes[semconv.REQUEST_MODEL] = model
     return attributes

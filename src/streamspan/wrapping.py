@@ -6,10 +6,9 @@ from opentelemetry._logs import LoggerProvider
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
-from streamspan.instrumentor import prepare
+from streamspan import wiring
 from streamspan.sdks import own_clients
 from streamspan.settings import Settings
-from streamspan.telemetry import Telemetry
 
 Client = TypeVar("Client")
 
@@ -42,9 +41,10 @@ def wrap(
         >>> client = streamspan.wrap(OpenAI())
     """
     own_clients.methods(client)  # before anything is done
-    settings_in_force = Settings.load(settings)
-    prepare(settings_in_force)
-    own_clients.observe(client, Telemetry.of(settings_in_force, tracer_provider, logger_provider, meter_provider))
+    telemetry = wiring.connect(
+        Settings.load(settings), tracer_provider=tracer_provider, logger_provider=logger_provider, meter_provider=meter_provider
+    )
+    own_clients.observe(client, telemetry)
     return client
 
 

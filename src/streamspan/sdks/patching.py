@@ -56,6 +56,11 @@ def active(package: str, owner: Any) -> Telemetry | None:
     return _active.get(package)
 
 
+def any_active() -> Telemetry | None:
+    """Where the calls of the first SDK report to that is instrumented, if any is."""
+    return next(iter(tuple(_active.values())), None)
+
+
 def _own_telemetry(owner: Any) -> Telemetry | None:
     # Of their client Google's interactions have nothing but what it sends with.
     configuration = getattr(owner, "sdk_configuration", None)

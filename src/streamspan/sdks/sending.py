@@ -4,19 +4,18 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from contextvars import Token
 from dataclasses import dataclass
-from time import time_ns
 from typing import Any
 
 from opentelemetry.context import Context, attach, create_key, get_value, set_value
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-from opentelemetry.trace import Span, set_span_in_context
 
 from streamspan.call import Call
+from streamspan.call import begin as begin_call
 from streamspan.errors import guard
-from streamspan.request import Request, start
+from streamspan.request import Request
 from streamspan.rivals import look_once
 from streamspan.sdks.patching import active
-from streamspan.shared import SharedSpan, mark
+from streamspan.shared import inside
 
 _OBSERVED = create_key("streamspan-observed")
 
@@ -95,18 +94,8 @@ def begin(package: str, describe: Callable[..., Request | None], /, *args: Any, 
     request = describe(*args, **kwargs)
     if request is None:
         return None
-    started_ns = time_ns()
-    opening = request.attributes()
-    span = start(telemetry, request, opening, started_ns)
-    taking = telemetry.for_span(span)
-    call = Call(taking, request, opening, span, started_ns) if taking is not None else None
+    span, call = begin_call(telemetry, request, Call)
     note: Any = get_value(_NOTE)
     if call is not None and note is not None:
         note(call)
-    return Sending(call, attach(set_value(_OBSERVED, value=True, context=_inside(span, request))))
-
-
-def _inside(span: Span, request: Request) -> Context:
-    """The context in which a request is sent: its span is current, and the officials under us know of it."""
-    context = set_span_in_context(span.owner if isinstance(span, SharedSpan) else span)
-    return mark(context, generates=request.wire.generates)
+    return Sending(call, attach(set_value(_OBSERVED, value=True, context=inside(span, generates=request.wire.generates))))
