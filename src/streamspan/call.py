@@ -240,7 +240,7 @@ class Call:
         """Somebody who is not the reader ends it; the reader's next chunk is the end of the stream.
 
         Returns:
-            Whether its connection may be broken off: not if it was read to the end or closed, as it may serve another call by now.
+            Whether its connection may be broken off: not if it was read to the end or closed, as others may use it by now.
         """
         if not live.is_running(self):
             return self.outcome == ABANDONED  # nobody closed anything
