@@ -41,7 +41,7 @@ def tree(path: Path) -> ast.Module:
 
 def test_all_is_exactly_what_is_visible() -> None:
     """Every name without underscore in ``streamspan`` is in ``__all__``, but for submodules, which Python puts there."""
-    visible = {name for name in vars(streamspan) if not name.startswith("_")}
+    visible = {name for name in dir(streamspan) if not name.startswith("_")}
     submodules = {path.stem for path in SOURCE.iterdir() if isinstance(getattr(streamspan, path.stem, None), types.ModuleType)}
     assert visible - submodules == {name for name in streamspan.__all__ if not name.startswith("_")}
 

@@ -1,6 +1,8 @@
 """streamspan: an OpenTelemetry distribution for streamed LLM calls."""
 
-from streamspan.client import AsyncLocalStream, Client, LocalStream, RunLocalResult
+import importlib as _importlib
+import typing as _typing
+
 from streamspan.errors import SettingsError
 from streamspan.handle import Handle, handle
 from streamspan.instrumentor import (
@@ -11,13 +13,16 @@ from streamspan.instrumentor import (
     instrument,
     uninstrument,
 )
-from streamspan.manual.llm import LLMSpan, llm
-from streamspan.manual.observe import observe
 from streamspan.result import StreamResult, TokenUsage, ToolCall
 from streamspan.settings import Settings
 from streamspan.version import __version__
 from streamspan.who import attributes
-from streamspan.wrapping import unwrap, wrap
+
+if _typing.TYPE_CHECKING:
+    from streamspan.client import AsyncLocalStream, Client, LocalStream, RunLocalResult
+    from streamspan.manual.llm import LLMSpan, llm
+    from streamspan.manual.observe import observe
+    from streamspan.wrapping import unwrap, wrap
 
 __all__ = [
     "AnthropicInstrumentor",
@@ -45,3 +50,28 @@ __all__ = [
     "unwrap",
     "wrap",
 ]
+
+_ON_FIRST_USE = {
+    "AsyncLocalStream": "streamspan.client",
+    "Client": "streamspan.client",
+    "LLMSpan": "streamspan.manual.llm",
+    "LocalStream": "streamspan.client",
+    "RunLocalResult": "streamspan.client",
+    "llm": "streamspan.manual.llm",
+    "observe": "streamspan.manual.observe",
+    "unwrap": "streamspan.wrapping",
+    "wrap": "streamspan.wrapping",
+}
+"""Where the names are that a program asks for by itself: one that is only observed shall not wait for them when it starts."""
+
+
+def __getattr__(name: str) -> _typing.Any:
+    if (module := _ON_FIRST_USE.get(name)) is None:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = globals()[name] = getattr(_importlib.import_module(module), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | _ON_FIRST_USE)
