@@ -52,15 +52,15 @@ __all__ = [
 ]
 
 _ON_FIRST_USE = {
-    "AsyncLocalStream": "streamspan.client",
-    "Client": "streamspan.client",
-    "LLMSpan": "streamspan.manual.llm",
-    "LocalStream": "streamspan.client",
-    "RunLocalResult": "streamspan.client",
-    "llm": "streamspan.manual.llm",
-    "observe": "streamspan.manual.observe",
-    "unwrap": "streamspan.wrapping",
-    "wrap": "streamspan.wrapping",
+    "AsyncLocalStream": "client",
+    "Client": "client",
+    "LLMSpan": "manual.llm",
+    "LocalStream": "client",
+    "RunLocalResult": "client",
+    "llm": "manual.llm",
+    "observe": "manual.observe",
+    "unwrap": "wrapping",
+    "wrap": "wrapping",
 }
 """Where the names are that a program asks for by itself: one that is only observed shall not wait for them when it starts."""
 
@@ -69,7 +69,7 @@ def __getattr__(name: str) -> _typing.Any:
     if (module := _ON_FIRST_USE.get(name)) is None:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    value = globals()[name] = getattr(_importlib.import_module(module), name)
+    value = globals()[name] = getattr(_importlib.import_module(f"{__name__}.{module}"), name)
     return value
 
 
