@@ -23,6 +23,8 @@ BESIDE: Final = {
 """What is public in modules of its own."""
 
 SECTIONS: Final = ("Args", "Returns", "Yields", "Raises", "Example")
+SAME: Final = re.compile(r"the same as `+\w", re.IGNORECASE)
+"""What stands for the arguments, where another one takes the same."""
 SILENT: Final = ("raises nothing", "never raises")
 """What stands for a section Raises where there is nothing to raise."""
 MOST: Final = 80
@@ -80,7 +82,7 @@ class Documented:
             yield f"{self.name}: a docstring"
             return
         for parameter in self.parameters:
-            if parameter not in self.doc.entries("Args"):
+            if parameter not in self.doc.entries("Args") and not SAME.search(self.doc.raw):
                 yield f"{self.name}: Args: {parameter}"
         for error in sorted(self.raised - self.doc.entries("Raises").keys()):
             yield f"{self.name}: Raises: {error}"
@@ -92,7 +94,7 @@ class Documented:
             yield from (f"{self.name}.{lack}" for lack in member.lacks())
 
     def _lacks_of_a_function(self) -> Iterator[str]:
-        if ">>> " not in self.doc.sections.get("Example", ""):
+        if not re.search(r">>> |```", self.doc.sections.get("Example", "")):
             yield f"{self.name}: Example"
         if "Raises" not in self.doc.sections and not any(words in self.doc.raw.lower() for words in SILENT):
             yield f"{self.name}: Raises, or that it raises nothing"
@@ -188,6 +190,8 @@ def _attributes(body: list[ast.stmt]) -> Iterator[Documented]:
         annotation = _typed(node.annotation) if isinstance(node, ast.AnnAssign) else ""
         for target in targets:
             name = target.id if isinstance(target, ast.Name) else target.attr if isinstance(target, ast.Attribute) else "_"
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
+                doc = doc or f"The same as `{node.value.id}`."
             if not name.startswith("_") or name == "__version__":
                 yield Documented(name, Docstring(str(doc)), signatures=(annotation,), is_number=_is_float(annotation))
 
@@ -332,7 +336,7 @@ def _described(found: Documented) -> Iterator[str]:
             yield from _wrapped(f"{section}: {text}")
     yield from _entries("Raises", found.doc.entries("Raises"))
     if example := sections.get("Example"):
-        yield from ("", "```python", *map(_code, example.splitlines()), "```")
+        yield from ("", "```python", *_code(example), "```")
 
 
 def _entries(heading: str, entries: dict[str, str]) -> Iterator[str]:
@@ -342,10 +346,17 @@ def _entries(heading: str, entries: dict[str, str]) -> Iterator[str]:
         yield from _wrapped(f"`{name}`: {text}", "- ", "  ")
 
 
-def _code(line: str) -> str:
-    """A line of an example as it would stand in a program; what it gives is a comment."""
-    prompt = re.match(r"(>>>|\.\.\.)( |$)", line)
-    return line[prompt.end() :] if prompt else f"# {line}"
+def _code(example: str) -> Iterator[str]:
+    """An example as it would stand in a program; what a line gives is a comment."""
+    is_fenced = example.startswith("```")
+    for line in example.splitlines():
+        prompt = re.match(r"(>>>|\.\.\.)( |$)", line)
+        if prompt:
+            yield line[prompt.end() :]
+        elif not is_fenced:
+            yield f"# {line}"
+        elif not line.startswith("```"):
+            yield line
 
 
 def _wrapped(text: str, first: str = "", rest: str = "") -> list[str]:

@@ -67,6 +67,11 @@ class Kind:
 
     def method(self, city): ...
 
+    def same(self, city):
+        """The same as `method`."""
+
+    alias = same
+
     def _private(self): ...
 '''
 
