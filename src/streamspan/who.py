@@ -171,7 +171,7 @@ class Block:
     __slots__ = ("_entered", "values")
 
     def __init__(self, values: Values) -> None:
-        self.values = values
+        self.values: Values = values
         self._entered: list[Layer] = []
 
     def __enter__(self) -> Self:
