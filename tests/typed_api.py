@@ -270,3 +270,46 @@ def sends(spans: SpanExporter, logs: LogRecordExporter, span: ReadableSpan, log:
 
     SizedSpanExporter(logs)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     SizedLogRecordExporter(spans)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+# --- run_local -------------------------------------------------------------------------------------------------------
+
+
+def asks(messages: list[dict[str, Any]], traces: TracerProvider, *, whether: bool) -> None:
+    with streamspan.Client(api_keys={"openai": "k"}, timeout=10.0, tracer_provider=traces) as client:
+        assert_type(client, streamspan.Client)
+        result = client.run_local(model="gpt-4.1-mini", messages=messages, temperature=0.2, tags=["one"])
+        assert_type(result, streamspan.RunLocalResult)
+        assert_type(result.text, str)
+        assert_type(result.latency_ms, int)
+        assert_type(result.usage, streamspan.TokenUsage)
+        assert_type(result.cost, float | None)
+        assert_type(result.tool_calls, tuple[streamspan.ToolCall, ...])
+        assert_type(result.message, dict[str, Any])
+        with client.run_local(model="gpt-4.1-mini", messages=messages, stream=True) as stream:
+            assert_type(stream, streamspan.LocalStream)
+            for text in stream:
+                assert_type(text, str)
+            stream.abort()
+        assert_type(
+            client.run_local(model="m", messages=messages, stream=whether), streamspan.RunLocalResult | streamspan.LocalStream
+        )
+        session = client.create_session(user_id="u-1")
+        assert_type(session.run_local(model="m", messages=[*messages, result.message]), streamspan.RunLocalResult)
+
+        client.run_local(model="m")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+        client.run_local("m", messages)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+        client.run_local(model="m", messages=messages, heat=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+        client.run_local(model="m", messages=messages, timeout="1")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+
+
+async def asks_asynchronously(messages: list[dict[str, Any]]) -> None:
+    async with streamspan.Client() as client:
+        assert_type(await client.arun_local(model="m", messages=messages), streamspan.RunLocalResult)
+        async with await client.arun_local(model="m", messages=messages, stream=True) as stream:
+            assert_type(stream, streamspan.AsyncLocalStream)
+            async for text in stream:
+                assert_type(text, str)
+        assert_type((await stream.result).aborted, bool)
+
+        await client.arun_local(model="m")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
