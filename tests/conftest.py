@@ -78,6 +78,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-spans", action="store_true", help="write tests/wire/**/*.span.json")
     parser.addoption("--write-coverage", action="store_true", help="write docs/coverage.md")
     parser.addoption("--write-telemetry", action="store_true", help="write docs/telemetry.md")
+    parser.addoption("--write-api", action="store_true", help="write docs/api.md")
     parser.addoption("--write-settings", action="store_true", help="write docs/settings.md")
 
 

@@ -467,7 +467,7 @@ def test_not_sampled() -> None:
         (lambda: streamspan.llm("a").end(outcome="good"), ValueError, "outcome must be one of completed"),  # pyright: ignore[reportArgumentType]
         (lambda: streamspan.observe("text"), TypeError, "observe\\(\\) takes an iterator or an asynchronous iterator, not str"),
         (lambda: streamspan.observe({"stream": 1}), TypeError, "not dict"),
-        (lambda: streamspan.observe(3), TypeError, "not int"),
+        (lambda: streamspan.observe(3), TypeError, "not int"),  # pyright: ignore[reportArgumentType, reportUnknownLambdaType]
     ],
 )
 def test_wrong_use(wrong: Callable[[], object], kind: type[Exception], message: str) -> None:

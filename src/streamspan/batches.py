@@ -33,7 +33,10 @@ class SizedSpanExporter(SpanExporter):
 
     Args:
         exporter: What sends: OTLP over HTTP or gRPC, or any other.
-        request_bytes: How large a request may be.
+        request_bytes: How many bytes a request may have; 3 MiB unless given.
+
+    Example:
+        >>> provider.add_span_processor(BatchSpanProcessor(SizedSpanExporter(OTLPSpanExporter())))
     """
 
     def __init__(self, exporter: SpanExporter, request_bytes: int = REQUEST_BYTES) -> None:
@@ -41,17 +44,29 @@ class SizedSpanExporter(SpanExporter):
         self._requests = _Requests(request_bytes, span_size, shortened_span)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Sends all spans; a failure if any of the requests fails, but the others are sent."""
+        """Sends all spans; a failure if any of the requests fails, but the others are sent.
+
+        Args:
+            spans: As many as there are.
+        """
         sent = self._requests.send(spans, lambda part: self._exporter.export(part) is SpanExportResult.SUCCESS)
         return SpanExportResult.SUCCESS if sent else SpanExportResult.FAILURE
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:
-        """Shuts the exporter down; requests that were not begun are given up."""
+        """Shuts the exporter down; requests that were not begun are given up.
+
+        Args:
+            timeout_millis: How many milliseconds the exporter may take for it, if it can be told.
+        """
         self._requests.closed = True
         _shut_down(self._exporter, timeout_millis)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Flushes the exporter."""
+        """Flushes the exporter; whether it has.
+
+        Args:
+            timeout_millis: How many milliseconds it may take.
+        """
         return self._exporter.force_flush(timeout_millis)
 
 
@@ -60,7 +75,10 @@ class SizedLogRecordExporter(LogRecordExporter):
 
     Args:
         exporter: What sends: OTLP over HTTP or gRPC, or any other.
-        request_bytes: How large a request may be.
+        request_bytes: How many bytes a request may have; 3 MiB unless given.
+
+    Example:
+        >>> provider.add_log_record_processor(BatchLogRecordProcessor(SizedLogRecordExporter(OTLPLogExporter())))
     """
 
     def __init__(self, exporter: LogRecordExporter, request_bytes: int = REQUEST_BYTES) -> None:
@@ -68,17 +86,29 @@ class SizedLogRecordExporter(LogRecordExporter):
         self._requests = _Requests(request_bytes, log_record_size, shortened_log_record)
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
-        """Sends all records; a failure if any of the requests fails, but the others are sent."""
+        """Sends all records; a failure if any of the requests fails, but the others are sent.
+
+        Args:
+            batch: As many as there are.
+        """
         sent = self._requests.send(batch, lambda part: self._exporter.export(part) is LogRecordExportResult.SUCCESS)
         return LogRecordExportResult.SUCCESS if sent else LogRecordExportResult.FAILURE
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:
-        """Shuts the exporter down; requests that were not begun are given up."""
+        """Shuts the exporter down; requests that were not begun are given up.
+
+        Args:
+            timeout_millis: How many milliseconds the exporter may take for it, if it can be told.
+        """
         self._requests.closed = True
         _shut_down(self._exporter, timeout_millis)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Flushes the exporter."""
+        """Flushes the exporter; whether it has.
+
+        Args:
+            timeout_millis: How many milliseconds it may take.
+        """
         return self._exporter.force_flush(timeout_millis)
 
 

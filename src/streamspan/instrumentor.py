@@ -49,28 +49,52 @@ class SdkInstrumentor(BaseInstrumentor):
 
 
 class OpenAIInstrumentor(SdkInstrumentor):
-    """Instruments the ``openai`` package."""
+    """Instruments the ``openai`` package.
+
+    Its ``instrument`` takes what `streamspan.instrument` takes, and ``uninstrument`` takes it back.
+
+    Example:
+        >>> streamspan.OpenAIInstrumentor().instrument(progress_interval=1.0)
+    """
 
     _targets = openai.TARGETS
     _requires = "openai >= 1.109"
 
 
 class AnthropicInstrumentor(SdkInstrumentor):
-    """Instruments the ``anthropic`` package."""
+    """Instruments the ``anthropic`` package.
+
+    Its ``instrument`` takes what `streamspan.instrument` takes, and ``uninstrument`` takes it back.
+
+    Example:
+        >>> streamspan.AnthropicInstrumentor().instrument(progress_interval=1.0)
+    """
 
     _targets = anthropic.TARGETS
     _requires = "anthropic >= 0.125"
 
 
 class GoogleGenAIInstrumentor(SdkInstrumentor):
-    """Instruments the ``google-genai`` package."""
+    """Instruments the ``google-genai`` package.
+
+    Its ``instrument`` takes what `streamspan.instrument` takes, and ``uninstrument`` takes it back.
+
+    Example:
+        >>> streamspan.GoogleGenAIInstrumentor().instrument(progress_interval=1.0)
+    """
 
     _targets = google_genai.TARGETS
     _requires = "google-genai >= 1.75"
 
 
 class BedrockInstrumentor(SdkInstrumentor):
-    """Instruments Amazon Bedrock's clients of ``botocore``, which is boto3's, and of ``aiobotocore``, which is aioboto3's."""
+    """Instruments Amazon Bedrock's clients of ``botocore``, which is boto3's, and of ``aiobotocore``, which is aioboto3's.
+
+    Its ``instrument`` takes what `streamspan.instrument` takes, and ``uninstrument`` takes it back.
+
+    Example:
+        >>> streamspan.BedrockInstrumentor().instrument(progress_interval=1.0)
+    """
 
     _targets = botocore.TARGETS
     _requires = "botocore >= 1.40.61"  # all four packages have it
@@ -101,6 +125,9 @@ def instrument(
 
     Raises:
         SettingsError: If a setting does not exist or cannot have that value.
+
+    Example:
+        >>> streamspan.instrument(capture_content=False, progress_interval=1.0)
     """
     # Before anything is patched, and also when no SDK is installed: manual spans need none.
     wiring.choose(settings, tracer_provider=tracer_provider, logger_provider=logger_provider, meter_provider=meter_provider)
@@ -124,7 +151,11 @@ def _is_installed(package: str) -> bool:
 
 
 def uninstrument() -> None:
-    """Puts every SDK back as it was. Streams that still run are observed to their end."""
+    """Puts every SDK back as it was. Streams that still run are observed to their end. It raises nothing.
+
+    Example:
+        >>> streamspan.uninstrument()
+    """
     wiring.forget()
     for kind in INSTRUMENTORS:
         if (instrumentor := kind()).is_instrumented_by_opentelemetry:

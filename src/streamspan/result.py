@@ -17,8 +17,11 @@ class TokenUsage:
     output_tokens: int | None = None
     """All of the output, reasoning included."""
     cache_read_tokens: int | None = None
+    """Of the input, what was read from a cache."""
     cache_write_tokens: int | None = None
+    """Of the input, what was written to a cache."""
     reasoning_tokens: int | None = None
+    """Of the output, the model's thinking."""
     estimated: tuple[str, ...] = ()
     """Which of these numbers are our estimate, as the provider reported none."""
 
@@ -35,7 +38,9 @@ class ToolCall:
     """A tool that the model wants to be called."""
 
     id: str | None
+    """The provider's id of this call, which its result is to name."""
     name: str | None
+    """Which tool."""
     arguments: Any
     """The arguments, parsed; the text as it came where it is no JSON, as of a stream that was cut."""
     raw_arguments: str
@@ -63,6 +68,7 @@ class StreamResult:
     tool_calls: tuple[ToolCall, ...] = ()
     """Of the first choice."""
     usage: TokenUsage = field(default_factory=TokenUsage)
+    """The tokens, as the provider counted them; what it did not count is estimated, or ``None``."""
     cost: float | None = None
     """US dollars; ``None`` where no price is known."""
     model: str | None = None

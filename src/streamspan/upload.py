@@ -31,7 +31,9 @@ class UploadedContent:
     """The content of one call that has ended, as far as it may be written."""
 
     trace_id: str
+    """The trace, as 32 hexadecimal digits."""
     span_id: str
+    """The span of the call, as 16 hexadecimal digits."""
     messages: Mapping[str, list[dict[str, Any]]]
     """``gen_ai.input.messages`` and the like, structured, after redaction, and not shortened."""
     attributes: Mapping[str, Any]
@@ -40,32 +42,66 @@ class UploadedContent:
 
 @runtime_checkable
 class Upload(Protocol):
-    """A store of content."""
+    """A store of content; any object with these two methods is one, for ``streamspan.instrument(upload=...)``.
+
+    Example:
+        >>> class Bucket:
+        ...     def reference(self, content: UploadedContent) -> str:
+        ...         return f"s3://prompts/{content.span_id}.json"
+        ...
+        ...     def upload(self, content: UploadedContent) -> None:
+        ...         s3.put_object(Bucket="prompts", Key=f"{content.span_id}.json", Body=json.dumps(content.messages))
+    """
 
     def reference(self, content: UploadedContent) -> str | Mapping[str, str] | None:
         """Where the content will be: for all of it, or by the name of each attribute; ``None``: not in this store.
 
         It is asked on the thread that ends the call, which is the application's: it must not wait for anything.
+
+        Args:
+            content: What is to be stored.
         """
         ...
 
     def upload(self, content: UploadedContent) -> None:
-        """Stores it. This runs on a thread of its own and may take its time."""
+        """Stores it. This runs on a thread of its own and may take its time.
+
+        Args:
+            content: What is to be stored.
+        """
         ...
 
 
 class FileUpload:
-    """Stores each call as a JSON file that only this user can read: ``<directory>/<trace id>/<span id>.json``."""
+    """Stores each call as a JSON file that only this user can read: ``<directory>/<trace id>/<span id>.json``.
+
+    Args:
+        directory: Where; it is made when the first file is written.
+
+    Example:
+        >>> streamspan.instrument(upload=FileUpload("/var/lib/llm"))
+    """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self._directory = Path(directory).absolute()
 
     def reference(self, content: UploadedContent) -> str:
-        """The file's URL."""
+        """The file's URL.
+
+        Args:
+            content: What is to be stored.
+        """
         return self._path(content).as_uri()
 
     def upload(self, content: UploadedContent) -> None:
-        """Writes the file; nobody sees half of it."""
+        """Writes the file; nobody sees half of it.
+
+        Args:
+            content: What is to be stored.
+
+        Raises:
+            OSError: If the file cannot be written. streamspan then logs that the content is lost.
+        """
         path = self._path(content)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         told = {"trace_id": content.trace_id, "span_id": content.span_id, **content.messages, "attributes": content.attributes}

@@ -3,3 +3,4 @@
 from importlib.metadata import version
 
 __version__ = version("streamspan")
+"""The version of streamspan that is installed, such as ``1.2.0``."""

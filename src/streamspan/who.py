@@ -98,13 +98,20 @@ def attributes(
     Blocks can be nested: an inner value wins, and tags add up. What a request says itself, such as its conversation, wins.
 
     Args:
-        user_id: ``user.id``.
-        session_id: ``session.id``.
-        conversation_id: ``gen_ai.conversation.id``.
-        tags: ``streamspan.tags``, a list of strings; one string is one tag.
+        user_id: Who asks: ``user.id``.
+        session_id: The visit or the run that the call is a part of: ``session.id``.
+        conversation_id: The conversation: ``gen_ai.conversation.id``.
+        tags: A list of strings: ``streamspan.tags``; one string is one tag.
         **others: Any other attribute under its own name, such as ``team="search"`` or ``**{"feature.flag": True}``. Names
             that streamspan writes itself (``gen_ai.*``, ``streamspan.*``, ``server.*``, ``error.type``) are left out, with a
             warning. ``None`` is left out too, and a value that no attribute can hold becomes its ``str``.
+
+    Returns:
+        The block. One may be entered often, and by many threads and tasks at a time. It raises nothing of its own.
+
+    Example:
+        >>> with streamspan.attributes(user_id="u-1", session_id="s-1", tags=["search"], team="maps"):
+        ...     client.responses.create(model="gpt-4.1-mini", input="Where is Lima?")
     """
     known = {semconv.USER_ID: user_id, semconv.SESSION_ID: session_id, semconv.CONVERSATION_ID: conversation_id}
     given = {**others, **{name: _text(value) for name, value in known.items() if value is not None}}
@@ -164,7 +171,7 @@ class Block:
     __slots__ = ("_entered", "values")
 
     def __init__(self, values: Values) -> None:
-        self.values = values
+        self.values: Values = values
         self._entered: list[Layer] = []
 
     def __enter__(self) -> Self:

@@ -51,8 +51,14 @@ def wrap(
 def unwrap(client: Client) -> Client:
     """Puts a client back as it was before `wrap`, and gives it back; streams that it has open are observed to their end.
 
+    Args:
+        client: The client; one that is not wrapped stays as it is.
+
     Raises:
         TypeError: If it is no client that could be wrapped.
+
+    Example:
+        >>> client = streamspan.unwrap(client)
     """
     own_clients.leave(client)
     return client

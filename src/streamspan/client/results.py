@@ -30,6 +30,7 @@ class RunLocalResult:
     latency_ms: int
     """From the call to its end, in milliseconds."""
     usage: TokenUsage
+    """The tokens; what the provider did not count is estimated, or ``None``."""
     cost: float | None
     """US dollars; ``None`` if the model's price is not known, never 0 for that."""
     provider: str

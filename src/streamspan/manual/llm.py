@@ -103,7 +103,12 @@ class LLMSpan:
             self._call.take_usage(usage if usage is not None else counts)
 
     def set_attribute(self, key: str, value: AttributeValue) -> None:
-        """Sets an attribute of the program's own on the span, while it runs."""
+        """Sets an attribute of the program's own on the span, while it runs.
+
+        Args:
+            key: Its name.
+            value: A string, a number, a boolean, or a list of one of these.
+        """
         if self._call is not None and live.is_running(self._call):
             self._span.set_attribute(key, value)
 
@@ -119,7 +124,7 @@ class LLMSpan:
             error: What went wrong, if something did: the call is then ``failed``.
 
         Raises:
-            TypeError: If the usage is none.
+            TypeError: If ``usage`` is neither a mapping nor an object with counts.
             ValueError: If there is no such outcome.
         """
         usages.check(usage)

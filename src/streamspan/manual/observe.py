@@ -14,7 +14,7 @@ from streamspan.tap import _stop as stop
 if TYPE_CHECKING:
     from streamspan.manual.call import ManualCall
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Iterable[Any] | AsyncIterable[Any])
 
 
 def observe(
