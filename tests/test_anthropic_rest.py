@@ -308,7 +308,7 @@ async def test_middleware(middleware: Any, observed: Recorder, *, streamed: bool
     watched = await ask()
     assert len(observed.spans(1)) == 1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("streamspan.sdks.sending.active", lambda _: None)  # pyright: ignore[reportUnknownLambdaType,reportUnknownArgumentType]
+        patch.setattr("streamspan.sdks.sending.active", lambda *_: None)  # pyright: ignore[reportUnknownLambdaType,reportUnknownArgumentType]
         assert await ask() == watched
 
 

@@ -89,6 +89,25 @@ async def test_abort_in_the_loop(surface: Surface, observed: Recorder) -> None:
     assert observed.attributes()["streamspan.outcome"] == "aborted"
 
 
+@pytest.mark.parametrize("surface", [*SURFACES, *BEDROCK], ids=repr)
+async def test_an_abort_that_comes_too_late(surface: Surface, observed: Recorder) -> None:
+    """To abort a stream that has ended leaves its connection alone: another stream may be read from it by then."""
+    body = surface.wire(TEXTS)
+    gate = threading.Event()
+    with Loopback([surface.streams(body), surface.streams([*body[: surface.partway], gate, *body[surface.partway :]])]) as server:
+        client = surface.client(server)
+        stream = await surface.open(client)
+        held = streamspan.handle(stream)
+        await surface.take(stream)
+        other = await surface.open(client)
+        held.abort()
+        gate.set()
+        assert len(await surface.take(other)) >= len(TEXTS)
+        await surface.shut(client)
+    assert held.outcome == "completed"
+    assert [dict(span.attributes or {})["streamspan.outcome"] for span in observed.spans(2)] == ["completed", "completed"]
+
+
 @pytest.mark.parametrize("surface", ALL, ids=repr)
 async def test_a_whole_stream(surface: Surface, observed: Recorder) -> None:
     """At the end the result says what the span says; the stream brings the same chunks to who holds a handle."""

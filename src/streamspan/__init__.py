@@ -1,5 +1,6 @@
 """streamspan: an OpenTelemetry distribution for streamed LLM calls."""
 
+from streamspan.client import AsyncLocalStream, Client, LocalStream, RunLocalResult
 from streamspan.errors import SettingsError
 from streamspan.handle import Handle, handle
 from streamspan.instrumentor import (
@@ -20,11 +21,15 @@ from streamspan.wrapping import unwrap, wrap
 
 __all__ = [
     "AnthropicInstrumentor",
+    "AsyncLocalStream",
     "BedrockInstrumentor",
+    "Client",
     "GoogleGenAIInstrumentor",
     "Handle",
     "LLMSpan",
+    "LocalStream",
     "OpenAIInstrumentor",
+    "RunLocalResult",
     "Settings",
     "SettingsError",
     "StreamResult",

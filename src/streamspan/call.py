@@ -236,10 +236,17 @@ class Call:
         self._end(self._unless_over(ABANDONED), at=at)
 
     @guard("ending a call")
-    def abort(self) -> None:
-        """Somebody who is not the reader ends it; the reader's next chunk is the end of the stream."""
+    def abort(self) -> bool:
+        """Somebody who is not the reader ends it; the reader's next chunk is the end of the stream.
+
+        Returns:
+            Whether its connection may be broken off: not if it was read to the end or closed, as others may use it by now.
+        """
+        if not live.is_running(self):
+            return self.outcome == ABANDONED  # nobody closed anything
         self.is_aborted = True
         self._end(self._unless_over(ABORTED))
+        return True
 
     # --- while it runs: all on the thread that watches running calls ---
 

@@ -10,7 +10,7 @@ from opentelemetry.util.types import AnyValue, AttributeValue
 
 from streamspan import semconv
 from streamspan.answer import Answer, dump_json
-from streamspan.errors import logger
+from streamspan.errors import logger, once
 from streamspan.redaction import Redaction
 from streamspan.settings import Settings
 from streamspan.shortening import shorten_json
@@ -176,5 +176,6 @@ def _spans_have_structure() -> bool:
     """Whether a span's attributes may be more than numbers, strings and lists of them: from opentelemetry-api 1.45 on."""
     if AttributeValue == AnyValue:
         return True
-    logger.warning("structured_messages needs opentelemetry-api 1.45 or newer; messages are written as JSON strings")
+    if once("structured messages"):
+        logger.warning("structured_messages needs opentelemetry-api 1.45 or newer; messages are written as JSON strings")
     return False

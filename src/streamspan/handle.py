@@ -114,7 +114,8 @@ class Handle:
         self._is_aborted = True
         if (call := self._call) is None:
             return  # what is sent after this ends as soon as it is known
-        call.abort()
+        if not call.abort():
+            return  # it is over, and its connection may be another request's by now
         reader = self._reader()
         if isinstance(reader, Tap | AsyncTap):
             reader.stop()

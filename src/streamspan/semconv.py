@@ -237,6 +237,8 @@ PENDING_SPAN: Final = "streamspan.pending"
 """span: A child that is sent when a stream starts, for backends that take spans only (`pending_span`)."""
 PENDING_NAME: Final = "streamspan.pending.name"
 """string: On that child, the name of the call's own span."""
+SESSION_SPAN: Final = "streamspan.session"
+"""span: What the calls of a `Client.create_session` are children of, where no other span is above them; it is over at once."""
 
 # --- metrics ----------------------------------------------------------------------------------------------------------
 OPERATION_DURATION: Final = "gen_ai.client.operation.duration"

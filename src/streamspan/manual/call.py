@@ -115,10 +115,10 @@ class ManualCall(Call):
         super().closed()
 
     @guard("ending a call")
-    def abort(self) -> None:
-        """Somebody else than the reader ends it."""
+    def abort(self) -> bool:
+        """Somebody else than the reader ends it; whether it was running."""
         self._close_seen()
-        super().abort()
+        return bool(super().abort())
 
     @guard("ending a call")
     def stopped(self, error: BaseException) -> None:

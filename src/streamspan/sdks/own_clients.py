@@ -65,7 +65,13 @@ def leave(client: Any) -> None:
 
 def _send(holder: Any, name: str, wrapper: Wrapper, /, *args: Any, **kwargs: Any) -> Any:
     function = strip(getattr(holder.__class__, name), wrapper).__get__(holder)
+    if name in _AROUND:  # what sends is called by it, and has its own wrapper on the instance, too
+        return wrapper(function, holder, args, kwargs)
     return wrapper(beneath(holder, function), holder, args, kwargs)
+
+
+_AROUND = frozenset({"generate_content", "generate_content_stream"})
+"""Methods of google-genai's that send nothing themselves, but call those that do."""
 
 
 # --- clients made by Stainless: openai, anthropic --------------------------------------------------------------------

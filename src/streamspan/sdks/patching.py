@@ -71,6 +71,11 @@ def _own_telemetry(owner: Any) -> Telemetry | None:
     return None
 
 
+def is_instrumented(package: str) -> bool:
+    """Whether all clients of this package are observed."""
+    return package in _active
+
+
 def own(client: Any, telemetry: Telemetry) -> None:
     """From now on this client, or part of one, reports there, whatever its SDK's calls report to."""
     _own[client] = telemetry

@@ -1,7 +1,7 @@
 """A request on its way: its span is current while it is sent, so that HTTP spans nest under it, and no longer."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from contextvars import Token
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,20 @@ from streamspan.sdks.patching import active
 from streamspan.shared import inside
 
 _OBSERVED = create_key("streamspan-observed")
+
+
+_NOTE = create_key("streamspan-note")
+
+
+@contextmanager
+def noting(note: Callable[[Call], None]) -> Generator[None]:
+    """Has ``note`` called with each call that begins inside of the block, also in threads and tasks that have its context."""
+    token = attach(set_value(_NOTE, note))
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # left in another context, as a coroutine that is closed is
+            token.var.reset(token)
 
 
 def is_observed() -> bool:
@@ -81,4 +95,7 @@ def begin(package: str, describe: Callable[..., Request | None], /, *args: Any, 
     if request is None:
         return None
     span, call = begin_call(telemetry, request, Call)
+    note: Any = get_value(_NOTE)
+    if call is not None and note is not None:
+        note(call)
     return Sending(call, attach(set_value(_OBSERVED, value=True, context=inside(span, generates=request.wire.generates))))
