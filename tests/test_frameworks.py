@@ -205,9 +205,14 @@ def answer(request: Request) -> Reply:
 ENDS: Mapping[str, Sequence[Piece]] = {"whole": openai_chunks(), "silence": [threading.Event(), DONE]}
 
 
+WAKE: Final = threading.Event()
+
+
 def drip(asked: str) -> Generator[Piece]:
-    """One word after another; of a ``flood`` more than the sockets hold, if nobody reads."""
+    """One word after another, or not until `WAKE`; of a ``flood`` more than the sockets hold, if nobody reads."""
     yield from map(say, TEXTS)
+    if asked == "later":
+        yield WAKE
     for _ in range(2000):
         yield 0.005
         yield say("so " * (20_000 if asked == "flood" else 1))
@@ -242,6 +247,18 @@ def test_a_visitor_leaves(site: Site, answer: str, web: Web, observed: Recorder)
     assert said.removeprefix(WHOLE).replace("so ", "") in {"", "o ", " "}  # of a flood it is the end
     assert said.startswith(WHOLE) or answer == "flood"
     assert live.running() == ()
+
+
+@pytest.mark.parametrize("site", [site for site in SITES if not site.is_asgi], ids=str)
+def test_wsgi_does_not_look_while_the_model_is_silent(site: Site, web: Web, observed: Recorder) -> None:
+    """The call goes on although the visitor has left, and ends soon after the model speaks again."""
+    WAKE.clear()
+    web.visit(site, "later").close()
+    time.sleep(0.1)
+    assert len(live.running()) == web.model.connections == 1
+    WAKE.set()
+    web.model.wait_for_connections(0)
+    assert observed.attributes()["streamspan.outcome"] == "aborted"
 
 
 @each_site
