@@ -1,0 +1,315 @@
+"""Web frameworks which pass an answer on as it comes, on real servers, and visitors who leave half-way (docs/frameworks.md)."""
+
+import importlib.util
+import os
+import re
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from types import ModuleType
+from typing import Any, Final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+import pytest
+import uvicorn
+import werkzeug.serving
+from fastapi import Depends
+from fastapi.responses import StreamingResponse
+
+from streamspan import live
+
+from conftest import Recorder
+from loopback import DONE, Loopback, Piece, Reply, Request, openai_chunk, openai_chunks, sse
+
+PAGE = Path(__file__).parent.parent / "docs" / "frameworks.md"
+PAGES_CHUNKS = re.findall(r"```python\n(import asyncio.*?)```", PAGE.read_text(), re.DOTALL)[0]
+EXAMPLES = Path(__file__).parent.parent / "examples"
+TEXTS = ["Lima ", "is "]
+WHOLE = "".join(TEXTS)
+MANY: Final = 500
+
+
+# --- servers ---------------------------------------------------------------------------------------------------------
+
+
+class Wsgi(ThreadingMixIn, WSGIServer):
+    """The standard library's server, one thread for each visitor, as Django's runserver has it."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+
+class Quiet(WSGIRequestHandler):
+    """Writes no line for each request."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Nothing."""
+
+
+class QuietWerkzeug(werkzeug.serving.WSGIRequestHandler):
+    """Likewise."""
+
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002
+        """Nothing."""
+
+
+@contextmanager
+def served(server: Any) -> Generator[int]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@contextmanager
+def wsgiref(app: Any) -> Generator[int]:
+    server = Wsgi(("127.0.0.1", 0), Quiet)
+    server.set_app(app)
+    with served(server) as port:
+        yield port
+
+
+@contextmanager
+def werkzeug_threaded(app: Any) -> Generator[int]:
+    with served(werkzeug.serving.make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietWerkzeug)) as port:
+        yield port
+
+
+@contextmanager
+def uvicorn_loop(app: Any) -> Generator[int]:
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        server.should_exit = True
+        thread.join()
+
+
+# --- the examples on them --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Site:
+    """One view of an example."""
+
+    program: str
+    app: str
+    serve: Callable[[Any], Any]
+    path: str
+
+    @property
+    def is_asgi(self) -> bool:
+        """Whether the server notices it also while the model is silent; the others notice when they write."""
+        return self.serve is uvicorn_loop
+
+    def __str__(self) -> str:
+        return f"{self.program}-{self.serve.__name__}-{self.path}"
+
+    def outcomes(self, answer: str) -> set[str]:
+        """How a call can end whose visitor leaves: a WSGI server closes the stream, an ASGI server cancels its reader.
+
+        That one may be waiting not for the model, but for the visitor to take more, or for FastAPI to take over an event.
+        """
+        if not self.is_asgi:
+            return {"aborted"}
+        return {"cancelled", "aborted"} if answer == "flood" or self.path == "events" else {"cancelled"}
+
+
+SITES = (
+    Site("web_django", "wsgi", wsgiref, "chat"),
+    Site("web_django", "asgi", uvicorn_loop, "achat"),
+    Site("web_fastapi", "app", uvicorn_loop, "chat"),
+    Site("web_fastapi", "app", uvicorn_loop, "events"),
+    Site("web_flask", "app", werkzeug_threaded, "chat"),
+)
+ASGI_SITE: Final = SITES[2]
+each_site = pytest.mark.parametrize("site", SITES, ids=str)
+
+
+def load(name: str) -> ModuleType:
+    """The example as a module, once: Django can be set up once in a process."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+class Web:
+    """The examples on their servers, and the model they ask."""
+
+    def __init__(self, model: Loopback, stack: ExitStack) -> None:
+        self.model = model
+        self._stack = stack
+        self._ports: dict[tuple[str, str], int] = {}
+
+    def port(self, site: Site) -> int:
+        """Where the site is served, from the first time it is asked for."""
+        key = site.program, site.app
+        if key not in self._ports:
+            self._ports[key] = self._stack.enter_context(site.serve(getattr(load(site.program), site.app)))
+        return self._ports[key]
+
+    def ask(self, site: Site, question: str) -> socket.socket:
+        """A visitor's connection, with the question sent."""
+        visitor = socket.create_connection(("127.0.0.1", self.port(site)), timeout=30)
+        request = f"GET /{site.path}?question={question} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+        visitor.sendall(request.encode())
+        return visitor
+
+    def visit(self, site: Site, question: str) -> socket.socket:
+        """The same, once the first words of the answer are there."""
+        visitor = self.ask(site, question)
+        seen = b""
+        while b"is " not in seen:
+            seen += (got := visitor.recv(65536))
+            assert got, seen
+        return visitor
+
+
+def open_files() -> int:
+    """How many this process has open, sockets among them."""
+    return len(os.listdir("/dev/fd"))
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Returns once it does; fails if it does not within 10 s."""
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def say(text: str) -> bytes:
+    return sse(None, openai_chunk({"content": text}))
+
+
+def answer(request: Request) -> Reply:
+    """First words, and then what the question says."""
+    asked = request.json["messages"][0]["content"]
+    return Reply(headers={"connection": "close"}, body=[*map(say, TEXTS), *ENDS[asked]] if asked in ENDS else drip(asked))
+
+
+ENDS: Mapping[str, Sequence[Piece]] = {"whole": openai_chunks(), "silence": [threading.Event(), DONE]}
+
+
+WAKE: Final = threading.Event()
+
+
+def drip(asked: str) -> Generator[Piece]:
+    """One word after another, or not until `WAKE`; of a ``flood`` more than the sockets hold, if nobody reads."""
+    yield from map(say, TEXTS)
+    if asked == "later":
+        yield WAKE
+    for _ in range(2000):
+        yield 0.005
+        yield say("so " * (20_000 if asked == "flood" else 1))
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[Web]:
+    """Servers and clients are shared, as they are in a program that serves."""
+    with pytest.MonkeyPatch.context() as patch, Loopback(answer) as model, ExitStack() as stack:
+        patch.setenv("OPENAI_API_KEY", "none")
+        patch.setenv("OPENAI_BASE_URL", f"{model.url}/v1")
+        yield Web(model, stack)
+
+
+# --- tests -----------------------------------------------------------------------------------------------------------
+
+
+LEAVING = [(site, answer) for site in SITES for answer in ("silence", "words", "flood") if answer != "silence" or site.is_asgi]
+
+
+@pytest.mark.parametrize(("site", "answer"), LEAVING, ids=str)
+def test_a_visitor_leaves(site: Site, answer: str, web: Web, observed: Recorder) -> None:
+    """The connection to the model is closed, and the span has what was said by then and how it ended."""
+    visitor = web.visit(site, answer)
+    if answer != "words":
+        time.sleep(0.1)  # by now the server waits for the model, or for the visitor; nothing depends on it but which one it is
+    visitor.close()
+    web.model.wait_for_connections(0)
+    attributes = observed.attributes()
+    said = str(attributes["streamspan.preview"])
+    assert attributes["streamspan.outcome"] in site.outcomes(answer)
+    assert said.removeprefix(WHOLE).replace("so ", "") in {"", "o ", " "}  # of a flood it is the end
+    assert said.startswith(WHOLE) or answer == "flood"
+    assert live.running() == ()
+
+
+@pytest.mark.parametrize("site", [site for site in SITES if not site.is_asgi], ids=str)
+def test_wsgi_does_not_look_while_the_model_is_silent(site: Site, web: Web, observed: Recorder) -> None:
+    """The call goes on although the visitor has left, and ends soon after the model speaks again."""
+    WAKE.clear()
+    web.visit(site, "later").close()
+    time.sleep(0.1)
+    assert len(live.running()) == web.model.connections == 1
+    WAKE.set()
+    web.model.wait_for_connections(0)
+    assert observed.attributes()["streamspan.outcome"] == "aborted"
+
+
+@each_site
+def test_a_visitor_stays(site: Site, web: Web, observed: Recorder) -> None:
+    """The whole answer is passed on, and the call is completed."""
+    with web.ask(site, "whole") as visitor:
+        seen = b"".join(iter(lambda: visitor.recv(65536), b""))
+    assert all(text.strip().encode() in seen for text in TEXTS)
+    attributes = observed.attributes()
+    assert attributes["streamspan.outcome"] == "completed"
+    assert attributes["streamspan.preview"] == WHOLE
+
+
+@each_site
+def test_many_visitors_leave(site: Site, web: Web, observed: Recorder) -> None:
+    """500 who leave half-way, 20 at a time: no connection stays open, to the model or to a visitor, no call, no span, no thread."""
+    web.visit(site, "words").close()  # what is there from the first request on
+    web.model.wait_for_connections(0)
+    observed.wait_for(1)
+    files, threads = open_files(), threading.active_count()
+
+    def leave(number: int) -> None:
+        web.visit(site, "silence" if site.is_asgi and number % 2 else "words").close()
+
+    with ThreadPoolExecutor(20) as visitors:
+        list(visitors.map(leave, range(MANY)))
+    web.model.wait_for_connections(0)
+    spans = observed.spans(MANY + 1)
+    assert {str((span.attributes or {})["streamspan.outcome"]) for span in spans} <= site.outcomes("words")
+    assert live.running() == ()
+    wait_until(lambda: open_files() <= files)
+    wait_until(lambda: threading.active_count() <= threads)
+
+
+# --- what the page tells ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", ["silence", "words", "whole"])
+def test_the_visitor_is_told_from_a_cancellation(answer: str, web: Web, observed: Recorder) -> None:
+    """The page's `chunks` makes the call `aborted` under ASGI, too."""
+    site = replace(ASGI_SITE, path="told")
+    web.port(site)
+    module, names = load(site.program), dict[str, Any]()
+    exec(compile(PAGES_CHUNKS, PAGE.name, "exec"), names)  # noqa: S102 - it is our own page
+
+    @module.app.get("/told")
+    async def told(answer: Any = Depends(module.ask)) -> StreamingResponse:  # noqa: B008  # pyright: ignore[reportUnusedFunction]
+        return StreamingResponse(module.texts(names["chunks"](answer)))
+
+    with web.visit(site, answer) as visitor:
+        while answer == "whole" and visitor.recv(65536):
+            pass
+    web.model.wait_for_connections(0)
+    assert observed.attributes()["streamspan.outcome"] == ("completed" if answer == "whole" else "aborted")
