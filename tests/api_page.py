@@ -111,7 +111,7 @@ def _module(name: str) -> ast.Module:
 @cache
 def _homes() -> dict[str, str]:
     """The modules that ``streamspan`` has its names from."""
-    imports = [node for node in _module("streamspan").body if isinstance(node, ast.ImportFrom)]
+    imports = [node for node in ast.walk(_module("streamspan")) if isinstance(node, ast.ImportFrom)]
     return {alias.name: str(node.module) for node in imports for alias in node.names}
 
 
