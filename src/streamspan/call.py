@@ -243,7 +243,8 @@ class Call:
             Whether its connection may be broken off: not if it was read to the end or closed, as others may use it by now.
         """
         if not live.is_running(self):
-            return self.outcome == ABANDONED  # nobody closed anything
+            self.is_aborted = self.outcome == ABANDONED  # nobody closed anything
+            return self.is_aborted
         self.is_aborted = True
         self._end(self._unless_over(ABORTED))
         return True
