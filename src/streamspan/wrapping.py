@@ -24,7 +24,7 @@ def wrap(
     """Observes the calls of one client, and gives it back: the same object.
 
     Nothing else is observed by this; under `instrument` the client keeps the settings that it is wrapped with. To wrap it again
-    sets them anew. Its copies (``with_options``) are observed as well.
+    sets them anew. Its copies (``with_options``) are observed as well; interactions of google-genai 1.x are not.
 
     Args:
         client: A client of openai, anthropic, google-genai, boto3 or aiobotocore.
