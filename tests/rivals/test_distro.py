@@ -125,6 +125,7 @@ def test_what_is_left_out(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.
         "opentelemetry.instrumentation.botocore",
         "opentelemetry.instrumentation.botocore",
         "opentelemetry.instrumentation.genai.langchain",
+        "opentelemetry.instrumentation.threading",
     ]
     assert sorted(line.split(" ")[1] for line in caplog.messages) == sorted(
         f"({point.value})" for point in points if point not in loaded
