@@ -212,7 +212,7 @@ async def decorated_asynchronously(city: str) -> int:
 
 
 async def says_for_whom() -> None:
-    with streamspan.attributes(user_id=1, session_id="s", conversation_id="c", tags="one", team="maps"):
+    with streamspan.attributes(user_id=1, session_id="s", conversation_id="c", tags="one", project="p", team="maps"):
         assert_type(decorated("Lima"), int)
     async with streamspan.attributes(tags=("one", "two"), **{"feature.flag": True}):
         assert_type(await decorated_asynchronously("Lima"), int)

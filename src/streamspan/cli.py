@@ -1,10 +1,11 @@
 """The ``streamspan`` command: ``demo``, ``view``, ``--version``."""
 
 import argparse
-import importlib.util
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+
+from streamspan.commands import fail, lacking, view
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,49 +26,17 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--live", action="store_true", help="ask the real services, with OPENAI_API_KEY and ANTHROPIC_API_KEY")
     demo.set_defaults(run=_demo)
 
-    view = commands.add_parser("view", help="receive spans over OTLP/HTTP and print each model call")
-    view.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
-    view.add_argument("--port", type=_port, default=4318, help="port to listen on, 0 for any free one (default: %(default)s)")
-    view.set_defaults(run=_view)
+    view.add(commands)
     return parser
 
 
-def _port(text: str) -> int:
-    if text.isdecimal() and int(text) < 65536:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535")
-
-
 def _demo(arguments: argparse.Namespace) -> int:
-    if lacking := _lacking("rich", "starlette", "uvicorn", "opentelemetry.proto", "openai", "anthropic"):
-        return _fail(f"streamspan demo needs {lacking}: pip install 'streamspan[openai,anthropic,viewer]'")
+    if missing := lacking("rich", "starlette", "uvicorn", "opentelemetry.proto", "openai", "anthropic"):
+        return fail(f"streamspan demo needs {missing}: pip install 'streamspan[openai,anthropic,viewer]'")
     from streamspan.demo.tour import tour
     from streamspan.viewer.terminal import stdout
 
     return tour(stdout(), live=arguments.live)
-
-
-def _view(arguments: argparse.Namespace) -> int:
-    if lacking := _lacking("rich", "starlette", "uvicorn", "opentelemetry.proto"):
-        return _fail(f"streamspan view needs {lacking}: pip install 'streamspan[viewer]'")
-    from streamspan.viewer.server import CannotListenError
-    from streamspan.viewer.terminal import stdout, view
-
-    try:
-        view(arguments.host, arguments.port, stdout())
-    except CannotListenError as error:
-        return _fail(f"streamspan view: {error}")
-    return 0
-
-
-def _lacking(*modules: str) -> str:
-    """The names of those modules that are not installed."""
-    return ", ".join(name for name in modules if importlib.util.find_spec(name) is None)
-
-
-def _fail(message: str) -> int:
-    print(message, file=sys.stderr)
-    return 1
 
 
 if __name__ == "__main__":

@@ -100,6 +100,8 @@ SESSION_ID: Final = "session.id"
 """string: The session that the call belongs to, as the application says."""
 TAGS: Final = "streamspan.tags"
 """string[]: The tags that the application gives the call."""
+PROJECT: Final = "streamspan.project"
+"""string: The project that the call is charged to, as the application says."""
 RESERVED_PREFIXES: Final = ("gen_ai.", "streamspan.", "server.")
 """Names that begin so are ours to write, not the application's."""
 

@@ -14,9 +14,8 @@ from rich.text import Text
 
 from streamspan.demo import replay
 from streamspan.viewer import screen
-from streamspan.viewer.receiver import receiver
 from streamspan.viewer.server import listen, serving
-from streamspan.viewer.terminal import Terminal
+from streamspan.viewer.terminal import Options, Terminal, say, viewing
 
 PROGRAMS: Final = ("chat.py", "own_spans.py", "endings.py")
 KEYS: Final = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
@@ -41,7 +40,8 @@ def tour(console: Console, *, live: bool = False, pace: float = 1.0) -> int:
         return 2
     terminal = Terminal(console)
     with ExitStack() as servers:
-        collector = servers.enter_context(serving(receiver(terminal.show), listen(_LOOPBACK, 0)))
+        collector = servers.enter_context(viewing(Options(port=0), terminal.show, say))
+        console.print(Text(f"The same, live, in a browser: {collector}"), soft_wrap=True)
         services = None if live else servers.enter_context(serving(replay.app(pace), listen(_LOOPBACK, 0)))
         failures = [
             failure for name in PROGRAMS if (failure := _run(name, environment(os.environ, collector, services), console))

@@ -1,23 +1,27 @@
-"""From OTLP to rows: the few facts about each span that the viewer shows."""
+"""From OTLP to rows: the few facts about each span that the viewer lists, and all the rest beside them."""
 
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from streamspan import semconv
+from streamspan.viewer import foreign, otlp
 
 _SERVICE_NAME: Final = "service.name"
+_LARGEST: Final = 2**53  # past it, neither JavaScript nor SQLite has the number as it is
+RUNNING: Final = "running"
+LOST: Final = "lost"
+"""The outcome of a call that was seen running and whose end never came."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One finished model call; None is what its span does not say."""
+    """One model call; None is what nobody has said of it."""
 
     operation: str
     model: str
@@ -33,6 +37,34 @@ class Call:
     unpriced: bool = False
     error: str = ""
     preview: str = ""
+    provider: str = ""
+    response_model: str = ""
+    longest_gap_ms: int | None = None
+    chunks: int | None = None
+    user_id: str = ""
+    session_id: str = ""
+    conversation_id: str = ""
+    project: str = ""
+    tags: tuple[str, ...] = ()
+    is_foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A span event: its name, when it was (nanoseconds since 1970) and its attributes."""
+
+    name: str
+    at_ns: int
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """All that a span says: its attributes in our names, whoever wrote them."""
+
+    attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    resource: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,72 +80,112 @@ class Row:
     end_ns: int
     failed: bool
     call: Call | None
+    detail: Detail = field(default=Detail(), compare=False, repr=False)
+    is_final: bool = True
+    """False where it is made from progress events: the span will say better, if it comes."""
 
     @property
     def seconds(self) -> float:
         """How long it took; never negative, whatever the clocks said."""
         return max(self.end_ns - self.start_ns, 0) / 1e9
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it is found by: the ids of its trace and its span."""
+        return self.trace_id, self.span_id
+
 
 def rows(request: ExportTraceServiceRequest) -> Iterator[Row]:
     """A row for every span of the request, in its order."""
     for of_resource in request.resource_spans:
-        service = str(_attributes(of_resource.resource.attributes).get(_SERVICE_NAME, ""))
+        resource = otlp.attributes(of_resource.resource.attributes)
         for of_scope in of_resource.scope_spans:
             for span in of_scope.spans:
-                yield _row(span, service)
+                yield _row(span, resource)
 
 
-def _row(span: Span, service: str) -> Row:
+def _row(span: Span, resource: Mapping[str, Any]) -> Row:
     failed = span.status.code == Status.STATUS_CODE_ERROR
+    events = tuple(Event(event.name, _time(event.time_unix_nano), otlp.attributes(event.attributes)) for event in span.events)
+    found = foreign.renamed(otlp.attributes(span.attributes), [(event.name, event.attributes) for event in events])
     return Row(
         trace_id=span.trace_id.hex(),
         span_id=span.span_id.hex(),
         parent_id=span.parent_span_id.hex(),
         name=span.name,
-        service=service,
-        start_ns=span.start_time_unix_nano,
-        end_ns=span.end_time_unix_nano,
+        service=service(resource),
+        start_ns=_time(span.start_time_unix_nano),
+        end_ns=_time(span.end_time_unix_nano),
         failed=failed,
-        call=_call(_attributes(span.attributes), failed=failed, message=span.status.message),
+        call=call(found, failed=failed, message=span.status.message),
+        detail=Detail(found, resource, events),
     )
 
 
-def _call(found: Mapping[str, Any], *, failed: bool, message: str) -> Call | None:
-    """The call that the attributes describe, whoever wrote them; None if they describe none."""
-    if semconv.OPERATION_NAME not in found and semconv.OUTCOME not in found:
+def service(resource: Mapping[str, Any]) -> str:
+    """The name that a program gives itself."""
+    return str(resource.get(_SERVICE_NAME, ""))
+
+
+def call(found: Mapping[str, Any], *, failed: bool, message: str = "") -> Call | None:
+    """The call that the attributes describe; None if they describe none."""
+    if semconv.OUTCOME not in found and not foreign.is_call(found):
         return None
     error = str(found.get(semconv.ERROR_TYPE, "error" if failed else ""))
     return Call(
-        operation=str(found.get(semconv.OPERATION_NAME, "")),
-        model=str(found.get(semconv.REQUEST_MODEL) or found.get(semconv.RESPONSE_MODEL) or "unknown model"),
-        outcome=str(found.get(semconv.OUTCOME) or ("failed" if failed else "ended")),
-        first_content_ms=_first_content_ms(found),
-        tokens_per_second=_number(found.get(semconv.OUTPUT_TOKENS_PER_SECOND)),
-        input_tokens=_whole(found.get(semconv.USAGE_INPUT_TOKENS)),
-        output_tokens=_whole(found.get(semconv.USAGE_OUTPUT_TOKENS)),
-        cached_tokens=_whole(found.get(semconv.USAGE_CACHE_READ_INPUT_TOKENS)),
-        reasoning_tokens=_whole(found.get(semconv.USAGE_REASONING_OUTPUT_TOKENS)),
-        estimated=_names(found.get(semconv.USAGE_ESTIMATED)),
-        cost=_number(found.get(semconv.COST_TOTAL, found.get(semconv.USAGE_COST))),
-        unpriced=found.get(semconv.COST_UNPRICED) is True,
+        operation=_text(found, semconv.OPERATION_NAME),
+        model=_text(found, semconv.REQUEST_MODEL) or _text(found, semconv.RESPONSE_MODEL) or "unknown model",
+        outcome=_text(found, semconv.OUTCOME) or ("failed" if failed else "ended"),
         error=f"{error}: {message}" if error and message and message != error else error,
-        preview=str(found.get(semconv.PREVIEW) or _said(found.get(semconv.OUTPUT_MESSAGES))),
+        preview=_text(found, semconv.PREVIEW) or said(found.get(semconv.OUTPUT_MESSAGES)),
+        is_foreign=semconv.OUTCOME not in found,
+        **numbers(found),
+        **_names(found),
     )
+
+
+def numbers(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What can be counted of a call, by the names of `Call`."""
+    return {
+        "first_content_ms": _first_content_ms(found),
+        "tokens_per_second": number(found.get(semconv.OUTPUT_TOKENS_PER_SECOND)),
+        "input_tokens": whole(found.get(semconv.USAGE_INPUT_TOKENS)),
+        "output_tokens": whole(found.get(semconv.USAGE_OUTPUT_TOKENS)),
+        "cached_tokens": whole(found.get(semconv.USAGE_CACHE_READ_INPUT_TOKENS)),
+        "reasoning_tokens": whole(found.get(semconv.USAGE_REASONING_OUTPUT_TOKENS)),
+        "estimated": frozenset(_list(found.get(semconv.USAGE_ESTIMATED))),
+        "cost": number(found.get(semconv.COST_TOTAL, found.get(semconv.USAGE_COST))),
+        "unpriced": found.get(semconv.COST_UNPRICED) is True,
+        "longest_gap_ms": whole(found.get(semconv.LONGEST_GAP_MS)),
+        "chunks": whole(found.get(semconv.CHUNKS)),
+    }
+
+
+def _names(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "provider": _text(found, semconv.PROVIDER_NAME),
+        "response_model": _text(found, semconv.RESPONSE_MODEL),
+        "user_id": _text(found, semconv.USER_ID),
+        "session_id": _text(found, semconv.SESSION_ID),
+        "conversation_id": _text(found, semconv.CONVERSATION_ID),
+        "project": _text(found, semconv.PROJECT),
+        "tags": tuple(dict.fromkeys(_list(found.get(semconv.TAGS)))),
+    }
 
 
 def _first_content_ms(found: Mapping[str, Any]) -> int | None:
     """Milliseconds to the first content; of a span that is not ours, to the first chunk."""
-    seconds = _number(found.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK))
+    seconds = number(found.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK))
     if semconv.OUTCOME in found or seconds is None:
-        return _whole(found.get(semconv.TIME_TO_FIRST_CONTENT_MS))
-    return int(seconds * 1000)
+        return whole(found.get(semconv.TIME_TO_FIRST_CONTENT_MS))
+    return whole(seconds * 1000)
 
 
-def _said(messages: Any) -> str:
-    """What the output messages hold, for a span without a preview: its text, or the tools it asks for."""
+def said(messages: Any) -> str:
+    """What messages hold as one text: what is said, and the tools that are asked for."""
     try:
-        parts = [part for message in json.loads(messages) for part in message["parts"]]
+        parsed = json.loads(messages) if isinstance(messages, str) else messages
+        parts = [part for message in parsed for part in message["parts"]]
         return "\n".join(filter(None, map(_part, parts)))
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
         return ""
@@ -129,34 +201,28 @@ def _part(part: Mapping[str, Any]) -> str:
             return ""
 
 
-# --- attribute values ------------------------------------------------------------------------------------------------
+# --- values ----------------------------------------------------------------------------------------------------------
 
 
-def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
-    return {pair.key: _value(pair.value) for pair in pairs}
-
-
-def _value(value: AnyValue) -> Any:
-    """The scalar, or the list of scalars; what is nested deeper is not shown and becomes None."""
-    kind = value.WhichOneof("value")
-    if kind == "array_value":
-        return [_scalar(item) for item in value.array_value.values]
-    return _scalar(value)
-
-
-def _scalar(value: AnyValue) -> Any:
-    kind = value.WhichOneof("value")
-    return getattr(value, kind) if kind in ("string_value", "int_value", "double_value", "bool_value") else None
-
-
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
+    """The number that an attribute is, if it is one."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
 
 
-def _whole(value: Any) -> int | None:
-    number = _number(value)
-    return None if number is None else int(number)
+def whole(value: Any) -> int | None:
+    """The whole number that an attribute is, if it is a number that can be stored."""
+    found = number(value)
+    return None if found is None or abs(found) > _LARGEST else int(found)
 
 
-def _names(value: Any) -> frozenset[str]:
-    return frozenset(map(str, cast("list[Any]", value))) if isinstance(value, list) else frozenset()
+def _time(nanoseconds: int) -> int:
+    return min(nanoseconds, 2**63 - 1)
+
+
+def _text(found: Mapping[str, Any], name: str) -> str:
+    value = found.get(name)
+    return "" if value is None else str(value)
+
+
+def _list(value: Any) -> Iterable[str]:
+    return map(str, cast("list[Any]", value)) if isinstance(value, list) else ()

@@ -12,11 +12,10 @@ from google.rpc import status_pb2  # pyright: ignore[reportMissingTypeStubs]
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest, ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
-from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
@@ -25,9 +24,14 @@ LIMIT: Final = 64 * 1024 * 1024
 # google.rpc.Code
 INVALID_ARGUMENT: Final = 3
 RESOURCE_EXHAUSTED: Final = 8
+UNAVAILABLE: Final = 14
 
 _IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
 _WINDOW_BITS: Final = {"gzip": 31, "deflate": 15}
+
+
+class UnavailableError(Exception):
+    """What was sent is well-formed and cannot be taken now; the message says why."""
 
 
 class RefusedError(Exception):
@@ -39,11 +43,17 @@ class RefusedError(Exception):
         self.code = code
 
 
-def receiver(on_traces: Callable[[ExportTraceServiceRequest], None], limit: int = LIMIT) -> Starlette:
-    """The receiver as an ASGI application.
+def routes(
+    on_traces: Callable[[ExportTraceServiceRequest], None],
+    on_logs: Callable[[ExportLogsServiceRequest], None] | None = None,
+    limit: int = LIMIT,
+) -> list[BaseRoute]:
+    """The routes of OTLP over HTTP.
 
     Args:
-        on_traces: called on the server's event loop, one request at a time, with every well-formed traces request.
+        on_traces: called in a thread of the server with every well-formed traces request. `UnavailableError` from it has
+            the sender told to try again.
+        on_logs: the same with logs; left out, they are taken and passed over.
         limit: the largest body taken, in bytes after decompression.
     """
 
@@ -53,13 +63,11 @@ def receiver(on_traces: Callable[[ExportTraceServiceRequest], None], limit: int 
 
         return Route(path, export, methods=["POST"])
 
-    return Starlette(
-        routes=[
-            route("/v1/traces", ExportTraceServiceRequest, ExportTraceServiceResponse, on_traces),
-            route("/v1/logs", ExportLogsServiceRequest, ExportLogsServiceResponse, _ignore),
-            route("/v1/metrics", ExportMetricsServiceRequest, ExportMetricsServiceResponse, _ignore),
-        ]
-    )
+    return [
+        route("/v1/traces", ExportTraceServiceRequest, ExportTraceServiceResponse, on_traces),
+        route("/v1/logs", ExportLogsServiceRequest, ExportLogsServiceResponse, on_logs or _ignore),
+        route("/v1/metrics", ExportMetricsServiceRequest, ExportMetricsServiceResponse, _ignore),
+    ]
 
 
 async def _export(
@@ -69,7 +77,9 @@ async def _export(
     try:
         _check_media_type(media_type)
         body = await _body(http, limit)
-        sink(await run_in_threadpool(_decode, body, media_type, request))
+        await run_in_threadpool(lambda: sink(_decode(body, media_type, request)))
+    except UnavailableError as unavailable:
+        return _answer(status_pb2.Status(code=UNAVAILABLE, message=str(unavailable)), media_type, 503)
     except RefusedError as refused:
         return _answer(status_pb2.Status(code=refused.code, message=str(refused)), media_type, refused.status)
     except ClientDisconnect:
@@ -78,7 +88,7 @@ async def _export(
 
 
 def _ignore(_: Message) -> None:
-    """Logs and metrics are taken, so that an exporter with all three signals on is not refused, and not shown."""
+    """Metrics are taken, so that an exporter with all three signals on is not refused, and not shown."""
 
 
 def _answer(message: Message, media_type: str, status: int) -> Response:

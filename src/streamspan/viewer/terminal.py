@@ -1,21 +1,24 @@
-"""`streamspan view`: receive, and print what arrives until told to stop."""
+"""`streamspan view`: receive, serve the page, and print what arrives until told to stop."""
 
 import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from typing import Final
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from rich.console import Console
 from rich.text import Text
 
 from streamspan.viewer import screen
-from streamspan.viewer.calls import Call, rows
-from streamspan.viewer.receiver import receiver
+from streamspan.viewer.app import Viewer
+from streamspan.viewer.calls import Call, Row
+from streamspan.viewer.guard import TOKEN, Access
+from streamspan.viewer.inbox import Inbox
 from streamspan.viewer.server import listen, serving
+from streamspan.viewer.store import MEMORY, Store
 from streamspan.viewer.traces import Traces
 
 _CALLS_KEPT: Final = 1000
@@ -38,9 +41,9 @@ class Terminal:
         self.calls: deque[Call] = deque(maxlen=_CALLS_KEPT)
         self._traces = Traces()
 
-    def show(self, request: ExportTraceServiceRequest) -> None:
-        """Print what is new in this request."""
-        news = self._traces.add(rows(request))
+    def show(self, rows: Sequence[Row]) -> None:
+        """Print what is new among these rows."""
+        news = self._traces.add(rows)
         for row in news.calls:
             if row.call:
                 self.calls.append(row.call)
@@ -54,19 +57,62 @@ class Terminal:
             self.console.print(screen.tree(trace))
 
 
-def view(host: str, port: int, console: Console) -> None:
-    """Serve the receiver and print what it gets, until SIGINT or SIGTERM.
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `streamspan view` can be told.
+
+    Args:
+        host: the address to listen on.
+        port: the port there; 0 for any free one.
+        database: the file that calls are kept in, or `:memory:`.
+        token: what everybody has to show; on loopback nobody has to, if it is empty.
+        hosts: names beside this machine's own that requests may be made to.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 4318
+    database: str = MEMORY
+    token: str = ""
+    hosts: tuple[str, ...] = ()
+
+
+@contextmanager
+def viewing(options: Options, on_rows: Callable[[Sequence[Row]], None], say: Callable[[str], None]) -> Generator[str]:
+    """Receive and serve while the block runs; yields the page's URL.
 
     Raises:
         CannotListenError: the port is in use, or the host is not ours.
+        StoreError: the database cannot be used.
+    """
+    access = Access.to(options.host, options.token, options.hosts)
+    with ExitStack() as stack:
+        listener = stack.enter_context(listen(options.host, options.port))
+        inbox = Inbox(stack.enter_context(closing(Store(options.database, say=say))), on_rows)
+        viewer = Viewer(inbox, access, {"database": options.database})
+        stack.callback(inbox.close)
+        address = stack.enter_context(serving(viewer, listener))
+        stack.callback(viewer.close)
+        yield f"{address}/?{TOKEN}={access.token}" if access.token else address
+
+
+def view(options: Options, console: Console) -> None:
+    """Serve, and print what is received, until SIGINT or SIGTERM.
+
+    Raises:
+        CannotListenError: the port is in use, or the host is not ours.
+        StoreError: the database cannot be used.
     """
     terminal = Terminal(console)
-    listener = listen(host, port)
-    with _stop_signal() as stopped, serving(receiver(terminal.show), listener) as address:
-        console.print(Text(f"Waiting for spans on {address} (OTLP/HTTP). Ctrl-C ends.", style="dim"))
+    with _stop_signal() as stopped, viewing(options, terminal.show, say) as page:
+        console.print(Text(f"Your calls: {page}  (OTLP/HTTP at the same address; Ctrl-C ends)"), soft_wrap=True)
         while not stopped.wait(timeout=1):
             pass
     terminal.show_unfinished()
+
+
+def say(line: str) -> None:
+    """What the user should know and is no call: to stderr."""
+    print(f"streamspan: {line}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 @contextmanager
