@@ -108,7 +108,7 @@ function show() {
   if (isTotals) totals.show();
   else totals.hide();
   document.body.toggleAttribute("data-open", state.selected !== null);
-  table.select(state.selected);
+  if (state.selected) table.select(state.selected); // which stays marked when the panel is closed
   running.select(state.selected);
   if (!state.selected) detail.close();
   else if (!detail.is(state.selected)) detail.show(state.selected, state.tab);
@@ -128,13 +128,13 @@ function goTo(step) {
 // --- what comes -----------------------------------------------------------------------------------------------------
 
 function loaded({ total, facets }) {
+  performance.mark("calls"); // a profile of the page says when they were there
   say(byId("total"), compact(total));
   filters.facets(facets ?? {});
   const isNarrowed = Object.keys(state.filters).length > 0;
   byId("finished").toggleAttribute("data-empty", total === 0 && !isNarrowed);
   place(total > 0 ? null : isNarrowed ? states.noneFound(() => filters.clear()) : states.empty());
   if (isNarrowed) announce(total === 1 ? "1 call matches" : `${total} calls match`);
-  table.select(state.selected);
 }
 
 function failed(error) {

@@ -46,12 +46,12 @@ function settings({ options, width, readout }, Plot) {
   const ink = colour("--weak");
   const line = colour("--line");
   const own = colour(options.colour ?? "--accent");
-  const axis = { stroke: ink, font: "11px system-ui, sans-serif", grid: { stroke: line, width: 1 }, ticks: { show: false } };
+  const axis = { stroke: ink, font: "11px Inter, system-ui, sans-serif", grid: { stroke: line, width: 1 }, ticks: { show: false } };
   return {
     width,
     height: options.height,
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, 22, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { show: options.kind !== "bars" } },
     scales: { x: { time: false, range: options.range }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
     axes: [

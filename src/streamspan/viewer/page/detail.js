@@ -7,7 +7,7 @@ import { copy } from "./copying.js";
 import { fill, h, icon, say } from "./dom.js";
 import { about, compact, duration, fullTime, money, rate } from "./format.js";
 import { badge } from "./outcome.js";
-import { elapsedOf, standing, tokensPerSecond } from "./running.js";
+import { ageOf, elapsedOf, standing, tokensPerSecond } from "./running.js";
 import { timing } from "./timing.js";
 import { usage } from "./usage.js";
 import { line, visible } from "./visible.js";
@@ -61,7 +61,7 @@ export class Detail {
   update(summary, text) {
     if (!this.detail || this.detail.summary.outcome !== "running") return;
     this.detail.summary = summary;
-    this.at = performance.now();
+    this.at = performance.now() - ageOf(summary);
     if (text) this.text = text;
     this.#figures(summary);
     this.grown?.set(this.text ?? "");
@@ -103,7 +103,7 @@ export class Detail {
       const detail = await api.detail(call, asked.signal);
       if (asked.signal.aborted) return;
       this.detail = detail;
-      this.at = performance.now();
+      this.at = performance.now() - ageOf(detail.summary);
       this.text = this.live(call)?.text || detail.summary.preview || "";
       this.#frame(detail.summary);
       this.#fillTab();

@@ -35,8 +35,8 @@ export class Filters {
       "div",
       { class: "choices", id: "choices" },
       Object.values(this.selects),
-      h("span", { class: "cost", role: "group", "aria-label": "Cost in USD" }, h("span", { class: "unit" }, "$"), this.costs[0], h("span", { class: "unit" }, "to"), this.costs[1]),
       this.span,
+      h("span", { class: "cost", role: "group", "aria-label": "Cost in USD" }, h("span", { class: "unit" }, "$"), this.costs[0], h("span", { class: "unit" }, "to"), this.costs[1]),
     );
     fill(form, h("label", { class: "search" }, icon("search"), this.search, h("kbd", { "aria-hidden": "true" }, "/")), this.more, this.choices, this.reset, this.outcomes);
     fill(this.span, SPANS.map(([value, name]) => h("option", { value }, name)));
@@ -96,7 +96,7 @@ export class Filters {
     const names = Object.keys(found).sort((a, b) => found[b] - found[a] || a.localeCompare(b));
     if (chosen && !names.includes(chosen)) names.unshift(chosen);
     const options = [["", any], ...names.map((name) => [name, `${line(name)} (${compact(found[name] ?? 0)})`])];
-    select.hidden = names.length === 0;
+    select.hidden = names.length < 2 && !chosen; // what all calls have in common narrows nothing
     const said = JSON.stringify(options);
     if (select.offered !== said) {
       select.offered = said;

@@ -23,13 +23,12 @@ export const duration = orNone((ms) => {
 export const rate = orNone((value) => (value < 9.95 ? value.toFixed(1) : whole.format(value)));
 export const money = orNone((usd) => `$${amount(usd)}`);
 
-// Two digits that say something, also of a fraction of a cent.
+// Five decimals, so that a column of them is in line, and one more where those would say next to nothing.
 function amount(usd) {
   if (usd === 0) return "0";
   if (Math.abs(usd) >= 100) return whole.format(usd);
   if (Math.abs(usd) >= 1) return usd.toFixed(2);
-  const digits = Math.min(9, 1 - Math.floor(Math.log10(Math.abs(usd))));
-  return usd.toFixed(Math.max(digits, 3)).replace(/(\.\d{2,}?)0+$/, "$1");
+  return usd.toFixed(Math.abs(usd) < 0.0001 ? 6 : 5);
 }
 
 export function bytes(value) {

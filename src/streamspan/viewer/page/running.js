@@ -8,6 +8,8 @@ import { line, visible } from "./visible.js";
 
 const TICK_MS = 100;
 const STAYS_MS = 1_600;
+const STALLED_MS = 2_000;
+const MOST_AGE_MS = 600_000;
 const SHOWN_CHARACTERS = 1_500; // more than a card can hold
 
 export class Running {
@@ -45,7 +47,7 @@ export class Running {
   // Many may come in one frame; only the last of each call is drawn.
   update(summary, text) {
     if (text) this.#texts.set(key(summary), text);
-    this.#pending.set(key(summary), { summary, at: performance.now() });
+    this.#pending.set(key(summary), { summary, at: performance.now() - ageOf(summary) });
     if (!this.isPaused) this.#frame ??= requestAnimationFrame(() => this.#draw());
   }
 
@@ -85,8 +87,16 @@ export class Running {
       if (!card.isOver) card.draw(summary, this.#texts.get(id) ?? "", at);
     }
     this.#pending.clear();
+    this.#measure();
     this.#count();
     this.#ticking ??= setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  // First all are read, then all are written: the page is laid out once.
+  #measure() {
+    const cards = [...this.#cards.values()];
+    const full = cards.map((card) => card.text.offsetHeight > card.text.parentElement.clientHeight);
+    cards.forEach((card, index) => card.text.parentElement.toggleAttribute("data-full", full[index]));
   }
 
   #drop(id) {
@@ -144,7 +154,6 @@ class Card {
   draw(summary, text, at) {
     this.summary = summary;
     this.at = at;
-    this.#state(standing(summary));
     say(this.model, line(summary.model ?? "unknown model"));
     say(this.who, line([summary.service, summary.user_id].filter(Boolean).join(" \u00b7 ")));
     say(this.text, visible(text.slice(-SHOWN_CHARACTERS)));
@@ -157,10 +166,9 @@ class Card {
     if (this.isOver) return;
     const elapsed = elapsedOf(this.summary, this.at);
     say(this.elapsed, duration(elapsed));
-    if (this.summary.stalled_ms && standing(this.summary) !== "running") {
-      const stands = this.summary.stalled_ms + performance.now() - this.at;
-      this.#state(standing(this.summary), `${standing(this.summary)} ${duration(stands)}`);
-    }
+    const stands = (this.summary.stalled_ms ?? 0) + performance.now() - this.at;
+    const state = standing(this.summary, stands);
+    this.#state(state, state === "stalled" ? `stalled ${duration(stands)}` : state);
   }
 
   finish(summary) {
@@ -194,9 +202,17 @@ function figure(name) {
   return { node: h("div", {}, h("dt", {}, name), value), set: (text) => say(value, text) };
 }
 
-export function standing(summary) {
+// Half a second without a chunk is not yet worth a colour.
+export function standing(summary, stands = summary.stalled_ms ?? 0) {
   if (summary.outcome !== "running") return summary.outcome;
-  return summary.state || (summary.stalled_ms ? "stalled" : "running");
+  if (summary.state === "waiting") return "waiting";
+  return stands >= STALLED_MS ? "stalled" : "running";
+}
+
+// How long ago it was so; told by another machine's clock this can be nonsense, and is left out.
+export function ageOf(summary) {
+  const age = Date.now() - (summary.at_ms ?? Date.now());
+  return age > 0 && age < MOST_AGE_MS ? age : 0;
 }
 
 // The clock of the machine that the call runs on may be another one: its own count goes on here, from when it came.

@@ -71,7 +71,7 @@ export class Table {
   }
 
   get isAtTop() {
-    return this.scroller.scrollTop < this.#offset() + 40;
+    return this.scroller.scrollTop < Math.max(0, this.#offset()) + 40;
   }
 
   toTop() {
@@ -184,6 +184,8 @@ export class Table {
     const height = this.#height();
     const { first, last } = this.#range();
     const end = Math.min(last, this.total);
+    if (height !== this.height) this.#clear(); // the window became a phone's, or was one
+    this.height = height;
     this.body.style.height = `${this.total * height}px`;
     for (const [index, node] of this.#nodes) {
       if (index < first || index >= end) {

@@ -2,7 +2,7 @@
 
 import { chart } from "./charts.js";
 import { h } from "./dom.js";
-import { count, duration, NONE, rate } from "./format.js";
+import { count, duration, NONE } from "./format.js";
 
 export function timing({ summary, gaps = [], gaps_are_exact: isExact = true, progress = [] }) {
   return h(
@@ -12,11 +12,9 @@ export function timing({ summary, gaps = [], gaps_are_exact: isExact = true, pro
     h(
       "dl",
       { class: "facts" },
-      fact("Started to first content", duration(summary.time_to_first_content_ms)),
-      fact("Duration", duration(summary.duration_ms)),
+      fact("First content after", duration(summary.time_to_first_content_ms)),
       fact("Longest gap", duration(summary.longest_gap_ms)),
       fact("Chunks", count(summary.chunks)),
-      fact("Tokens per second", rate(summary.tokens_per_second)),
     ),
     gaps.length > 1 && gapChart(gaps, isExact),
     !isExact && more(summary),
