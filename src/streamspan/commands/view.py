@@ -27,7 +27,7 @@ def database(parser: argparse.ArgumentParser) -> None:
 
 def port(text: str) -> int:
     """A port number, for argparse."""
-    if text.isdecimal() and int(text) < 65536:  # noqa: PLR2004
+    if text.isdecimal() and int(text) < 65536:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535")
 
@@ -35,8 +35,8 @@ def port(text: str) -> int:
 def _view(arguments: argparse.Namespace) -> int:
     if missing := lacking(*MODULES):
         return fail(f"streamspan view needs {missing}: pip install 'streamspan[viewer]'")
+    from streamspan.viewer.database import StoreError, default_path
     from streamspan.viewer.server import CannotListenError
-    from streamspan.viewer.store import StoreError, default_path
     from streamspan.viewer.terminal import Options, stdout, view
 
     options = Options(arguments.host, arguments.port, arguments.db or default_path(), os.environ.get(TOKEN, ""))

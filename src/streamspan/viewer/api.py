@@ -14,9 +14,9 @@ from starlette.staticfiles import StaticFiles
 
 from streamspan.version import __version__
 from streamspan.viewer import export, queries
+from streamspan.viewer.database import StoreError
 from streamspan.viewer.inbox import Inbox, News
 from streamspan.viewer.queries import Query, QueryError
-from streamspan.viewer.store import StoreError
 from streamspan.viewer.summary import detail
 
 PAGE: Final = Path(__file__).with_name("page")
@@ -151,7 +151,7 @@ def _no_such_call() -> Response:
 
 
 def _written(news: News) -> str:
-    events = [("cleared", {})] if news.cleared else []
+    events: list[tuple[str, dict[str, Any]]] = [("cleared", {})] if news.cleared else []
     events += [("running", found) for found in news.running]
     events += [("ended", found) for found in news.ended]
     return "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in events)

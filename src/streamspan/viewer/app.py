@@ -7,10 +7,10 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamspan.viewer.api import Api
+from streamspan.viewer.database import StoreError
 from streamspan.viewer.guard import Access, Guard
 from streamspan.viewer.inbox import Inbox
-from streamspan.viewer.receiver import UnavailableError, routes
-from streamspan.viewer.store import StoreError
+from streamspan.viewer.receiver import OnRequest, UnavailableError, routes
 
 Request = TypeVar("Request")
 
@@ -22,12 +22,15 @@ class Viewer:
         inbox: where what is received goes, and what is shown comes from.
         access: who may come in.
         about: what `/api/about` says beside name and version.
+        on_request: is called with every well-formed request of OTLP as it came.
     """
 
-    def __init__(self, inbox: Inbox, access: Access = Access(), about: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, inbox: Inbox, access: Access, about: Mapping[str, Any] | None = None, on_request: OnRequest | None = None
+    ) -> None:
         self.inbox = inbox
         self._api = Api(inbox, about or {})
-        received = routes(_retried(inbox.traces), _retried(inbox.logs))
+        received = routes(retried(inbox.traces), retried(inbox.logs), on_request=on_request)
         self._app: ASGIApp = Guard(Starlette(routes=[*received, *self._api.routes()]), access)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,7 +42,7 @@ class Viewer:
         self._api.close()
 
 
-def _retried(sink: Callable[[Request], None]) -> Callable[[Request], None]:
+def retried(sink: Callable[[Request], None]) -> Callable[[Request], None]:
     """``sink``, whose sender is told to try again where the store cannot take it now."""
 
     def keep(request: Request) -> None:

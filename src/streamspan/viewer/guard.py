@@ -1,7 +1,7 @@
 """Who may speak to the viewer: programs of this machine, and the page itself, not the web pages that a browser has open.
 
-A page from elsewhere can send requests to loopback, and by DNS rebinding even read the answers: so on every route the name in
-``Host`` must be one of ours, and an ``Origin`` must be our own. Where the viewer listens for other machines, a token is asked for.
+A page from elsewhere can send requests to loopback, and by DNS rebinding even read the answers: so on every route the name
+in ``Host`` must be one of ours, and an ``Origin`` must be our own. Where the viewer listens for other machines, a token is asked.
 """
 
 import hmac

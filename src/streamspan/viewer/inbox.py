@@ -14,9 +14,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from streamspan import semconv
 from streamspan.viewer import foreign
 from streamspan.viewer.calls import LOST, Detail, Row, call, rows
+from streamspan.viewer.database import StoreError
 from streamspan.viewer.logs import LogEvent, events
 from streamspan.viewer.running import Running, RunningCalls, with_marks
-from streamspan.viewer.store import Store, StoreError
+from streamspan.viewer.store import Store
 from streamspan.viewer.summary import summary
 
 _NEWS_KEPT: Final = 2000
@@ -98,6 +99,11 @@ class Inbox:
 
     def _content(self, key: tuple[str, str], found: dict[str, Any]) -> None:
         """What was asked and said, as a log event: of a call whose span is here, or is yet to come."""
+        if row := self.store.row(*key):
+            told = _with(row, found)
+            self.store.replace(told)
+            self._tell([told])
+            return
         waiting = self._contents.setdefault(key, {})
         foreign.join(waiting, found)
         while len(self._contents) > _CONTENTS_WAITING:
@@ -107,7 +113,7 @@ class Inbox:
         """The row with what was heard of its call before."""
         if row.call is None:
             return row
-        if content := self._contents.pop(row.key, None):
+        if content := self._contents.get(row.key):
             row = _with(row, content)
         running = self._running.get(row.key)
         return with_marks(row, running.marks) if running else row
@@ -118,6 +124,7 @@ class Inbox:
         news = self.store.add(received)
         for row in received:
             self._running.end(row.key)
+            self._contents.pop(row.key, None)
         self._tell(news)
         if self._on_rows and received:
             self._on_rows(received)
@@ -190,6 +197,10 @@ class Inbox:
 
 
 def _with(row: Row, content: Mapping[str, Any]) -> Row:
-    attributes = {**content, **row.detail.attributes}
+    """The row with what a log event says beside its span."""
+    attributes = dict(row.detail.attributes)
+    foreign.join(attributes, content)
+    known = call(attributes, failed=row.failed)
+    error = row.call.error if row.call else ""
     kept: Detail = replace(row.detail, attributes=attributes)
-    return replace(row, detail=kept, call=call(attributes, failed=row.failed, message=row.call.error if row.call else ""))
+    return replace(row, detail=kept, call=replace(known, error=error) if known else None)

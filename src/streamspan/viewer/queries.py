@@ -84,11 +84,11 @@ class Query:
 
 def calls(store: Store, query: Query) -> dict[str, Any]:
     """The finished calls that match, how many there are, and how they divide."""
-    chosen = f"SELECT id FROM {query.tables} WHERE {query.where()} ORDER BY {query.order} LIMIT :limit OFFSET :offset"  # noqa: S608
+    chosen = f"SELECT id FROM {query.tables} WHERE {query.where()} ORDER BY {query.order} LIMIT :limit OFFSET :offset"
     values = {**query.values, "limit": query.limit, "offset": query.offset}
-    sql = f"SELECT summary FROM calls JOIN contents USING (id) WHERE id IN ({chosen}) ORDER BY {query.order}"  # noqa: S608
+    sql = f"SELECT summary FROM calls JOIN contents USING (id) WHERE id IN ({chosen}) ORDER BY {query.order}"
     found = [json.loads(text) for (text,) in store.select(sql, values)]
-    [(total,)] = store.select(f"SELECT count(*) FROM {query.tables} WHERE {query.where()}", query.values)  # noqa: S608
+    [(total,)] = store.select(f"SELECT count(*) FROM {query.tables} WHERE {query.where()}", query.values)
     return {"calls": found, "total": total, "facets": {name: _facet(store, query, name) for name in _FACETS}}
 
 
@@ -99,7 +99,7 @@ def _facet(store: Store, query: Query, name: str) -> dict[str, int]:
         tables, column = f"{tables}, json_each(calls.tags) AS each_tag", "each_tag.value"
     where = query.where(without=name)
     sql = (
-        f"SELECT {column}, count(*) FROM {tables} WHERE {where} AND {column} IS NOT NULL "  # noqa: S608
+        f"SELECT {column}, count(*) FROM {tables} WHERE {where} AND {column} IS NOT NULL "
         f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {_VALUES_OF_A_FACET}"
     )
     return dict(store.select(sql, query.values))  # pyright: ignore[reportArgumentType]
@@ -111,7 +111,7 @@ def totals(store: Store, since_ms: float) -> dict[str, Any]:
     day = "strftime('%Y-%m-%d', started_ms / 1000, 'unixepoch', 'localtime')"
     by = {"model": ("model", "2 DESC, 1"), "day": (day, "1")}
     read = {
-        name: store.select(f"SELECT {column}, {sums} FROM calls WHERE started_ms >= ? GROUP BY 1 ORDER BY {order}", (since_ms,))  # noqa: S608
+        name: store.select(f"SELECT {column}, {sums} FROM calls WHERE started_ms >= ? GROUP BY 1 ORDER BY {order}", (since_ms,))
         for name, (column, order) in by.items()
     }
     [(stored,)] = store.select("SELECT count(*) FROM calls")
@@ -169,7 +169,7 @@ _number = number
 
 
 def _count(name: str, text: str) -> int:
-    if text.isdecimal() and len(text) < 16:  # noqa: PLR2004
+    if text.isdecimal() and len(text) < 16:
         return int(text)
     raise QueryError(f"{name}={text!r} is not a whole number")
 

@@ -3,7 +3,7 @@
 import base64
 import json
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, cast
 
 from google.protobuf import json_format
@@ -26,6 +26,8 @@ INVALID_ARGUMENT: Final = 3
 RESOURCE_EXHAUSTED: Final = 8
 UNAVAILABLE: Final = 14
 
+OnRequest = Callable[[str, Mapping[str, str], bytes], None]
+
 _IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
 _WINDOW_BITS: Final = {"gzip": 31, "deflate": 15}
 
@@ -47,6 +49,7 @@ def routes(
     on_traces: Callable[[ExportTraceServiceRequest], None],
     on_logs: Callable[[ExportLogsServiceRequest], None] | None = None,
     limit: int = LIMIT,
+    on_request: OnRequest | None = None,
 ) -> list[BaseRoute]:
     """The routes of OTLP over HTTP.
 
@@ -55,11 +58,12 @@ def routes(
             the sender told to try again.
         on_logs: the same with logs; left out, they are taken and passed over.
         limit: the largest body taken, in bytes after decompression.
+        on_request: called with path, headers and body, as they came, of every request that is well-formed.
     """
 
     def route(path: str, request: type[Message], response: type[Message], sink: Callable[[Any], None]) -> Route:
         async def export(http: Request) -> Response:
-            return await _export(http, request, response, sink, limit)
+            return await _export(http, request, response, sink, limit, on_request)
 
         return Route(path, export, methods=["POST"])
 
@@ -71,13 +75,21 @@ def routes(
 
 
 async def _export(
-    http: Request, request: type[Message], response: type[Message], sink: Callable[[Any], None], limit: int
+    http: Request,
+    request: type[Message],
+    response: type[Message],
+    sink: Callable[[Any], None],
+    limit: int,
+    on_request: OnRequest | None,
 ) -> Response:
     media_type = http.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         _check_media_type(media_type)
-        body = await _body(http, limit)
-        await run_in_threadpool(lambda: sink(_decode(body, media_type, request)))
+        raw, body = await _body(http, limit)
+        message = await run_in_threadpool(_decode, body, media_type, request)
+        if on_request:
+            on_request(http.url.path, http.headers, raw)
+        await run_in_threadpool(sink, message)
     except UnavailableError as unavailable:
         return _answer(status_pb2.Status(code=UNAVAILABLE, message=str(unavailable)), media_type, 503)
     except RefusedError as refused:
@@ -106,14 +118,21 @@ def _check_media_type(media_type: str) -> None:
         raise RefusedError(415, INVALID_ARGUMENT, f"content type {media_type!r}: expected {PROTOBUF} or {JSON}")
 
 
-async def _body(http: Request, limit: int) -> bytes:
+async def _body(http: Request, limit: int) -> tuple[bytes, bytes]:
+    """The body as it came, and as it is read."""
     encoding = http.headers.get("content-encoding", "identity").strip().lower()
-    body = bytearray()
-    async for piece in _decompressed(http.stream(), encoding, limit):
+    raw, body = bytearray(), bytearray()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        async for piece in http.stream():
+            raw.extend(piece)
+            yield piece
+
+    async for piece in _decompressed(pieces(), encoding, limit):
         body += piece
         if len(body) > limit:
             raise RefusedError(413, RESOURCE_EXHAUSTED, f"the body is larger than {limit} bytes after decompression")
-    return bytes(body)
+    return bytes(raw), bytes(body)
 
 
 def _decompressed(pieces: AsyncIterator[bytes], encoding: str, limit: int) -> AsyncIterator[bytes]:

@@ -1,23 +1,21 @@
 """The calls that were received, in one SQLite file: bounded, and there again after a restart."""
 
 import json
-import os
 import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 
+from streamspan.viewer import calls, database
 from streamspan.viewer.calls import Call, Detail, Event, Row
+from streamspan.viewer.database import MEMORY
 from streamspan.viewer.summary import searched, summary
 
-MEMORY: Final = ":memory:"
 _VERSION: Final = 1
-_BUSY_SECONDS: Final = 5.0
 _LONGEST_SEARCHED: Final = 100_000
 _ROWS_BETWEEN_PRUNINGS: Final = 200
 _SPANS_FOR_EACH_CALL: Final = 20
@@ -25,12 +23,14 @@ _SPANS_FOR_EACH_CALL: Final = 20
 _SCHEMA: Final = """
 PRAGMA auto_vacuum = INCREMENTAL;
 CREATE TABLE IF NOT EXISTS calls (
-    id INTEGER PRIMARY KEY, trace_id TEXT NOT NULL, span_id TEXT NOT NULL, end_ns INTEGER NOT NULL, is_provisional INTEGER NOT NULL,
-    started_ms REAL NOT NULL, duration_ms REAL NOT NULL, model TEXT, outcome TEXT, user TEXT, session TEXT, service TEXT,
+    id INTEGER PRIMARY KEY, trace_id TEXT NOT NULL, span_id TEXT NOT NULL, end_ns INTEGER NOT NULL,
+    is_provisional INTEGER NOT NULL, started_ms REAL NOT NULL, duration_ms REAL NOT NULL,
+    model TEXT, outcome TEXT, user TEXT, session TEXT, service TEXT,
     project TEXT, cost REAL, input_tokens INTEGER, output_tokens INTEGER, first_content_ms INTEGER, failed INTEGER NOT NULL,
     tags TEXT NOT NULL, UNIQUE (trace_id, span_id));
 CREATE INDEX IF NOT EXISTS calls_started ON calls (started_ms);
-CREATE TABLE IF NOT EXISTS contents (id INTEGER PRIMARY KEY, summary TEXT NOT NULL, searched TEXT NOT NULL, detail BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS contents (
+    id INTEGER PRIMARY KEY, summary TEXT NOT NULL, searched TEXT NOT NULL, detail BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS spans (
     trace_id TEXT NOT NULL, span_id TEXT NOT NULL, parent_id TEXT, name TEXT, service TEXT, start_ns INTEGER NOT NULL,
     end_ns INTEGER NOT NULL, failed INTEGER NOT NULL, is_call INTEGER NOT NULL, PRIMARY KEY (trace_id, span_id)) WITHOUT ROWID;
@@ -45,8 +45,8 @@ WHERE excluded.end_ns > end_ns
 """
 
 _COLUMNS: Final = (
-    "trace_id", "span_id", "end_ns", "is_provisional", "started_ms", "duration_ms", "model", "outcome", "user", "session", "service",
-    "project", "cost", "input_tokens", "output_tokens", "first_content_ms", "failed", "tags",
+    "trace_id", "span_id", "end_ns", "is_provisional", "started_ms", "duration_ms", "model", "outcome", "user", "session",
+    "service", "project", "cost", "input_tokens", "output_tokens", "first_content_ms", "failed", "tags",
 )  # fmt: skip
 # Of two copies of a call the one that ends later is kept; and a span rather than what was known before it.
 _KEEP_CALL: Final = f"""
@@ -54,12 +54,8 @@ INSERT INTO calls ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS)
 ON CONFLICT (trace_id, span_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)}
 WHERE excluded.is_provisional < is_provisional OR (excluded.is_provisional = is_provisional AND excluded.end_ns > end_ns)
 RETURNING id
-"""  # noqa: S608 - our own columns
+"""
 _ALL_TABLES: Final = ("calls", "contents", "spans")
-
-
-class StoreError(Exception):
-    """The store cannot be used; the message says which file, why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +79,15 @@ class Store:
         StoreError: if the file cannot be opened or written.
     """
 
-    def __init__(self, path: str, bounds: Bounds = Bounds(), say: Any = print) -> None:
+    def __init__(self, path: str, bounds: Bounds = Bounds(), say: Callable[[str], None] = print) -> None:
         self.path = path
         self._bounds = bounds
         self._say = say
         self._lock = threading.RLock()
         self._rows_since_pruning = 0
+        self._said = ""
         self._connection = self._opened()
+        self.prune()
 
     # --- writing ---
 
@@ -98,9 +96,9 @@ class Store:
         with self._transaction() as connection:
             connection.executemany(_KEEP_SPAN, map(_span, rows))
             news = [row for row in rows if row.call and self._keep(connection, row, row.call)]
-            self._rows_since_pruning += len(rows)
-            if self._rows_since_pruning >= _ROWS_BETWEEN_PRUNINGS:
-                self._prune(connection)
+        self._rows_since_pruning += len(rows)
+        if self._rows_since_pruning >= _ROWS_BETWEEN_PRUNINGS:
+            self.prune()
         return news
 
     def _keep(self, connection: sqlite3.Connection, row: Row, call: Call) -> bool:
@@ -112,17 +110,25 @@ class Store:
             connection.execute("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?)", content)
         return bool(kept)
 
+    def replace(self, row: Row) -> None:
+        """Keep the row instead of the one that is here of the same span."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM calls WHERE trace_id = ? AND span_id = ?", row.key)
+            if row.call:
+                self._keep(connection, row, row.call)
+
     def clear(self) -> None:
         """Forget everything."""
         with self._transaction() as connection:
             for table in _ALL_TABLES:
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own tables
+                connection.execute(f"DELETE FROM {table}")
         self._shrink()
 
     def prune(self) -> None:
         """Let go what is over the bounds."""
         with self._transaction() as connection:
             self._prune(connection)
+        self._shrink()
 
     def close(self) -> None:
         """Close the file."""
@@ -149,6 +155,16 @@ class Store:
             return json.loads(found), _unpacked(packed)
         return None
 
+    def row(self, trace_id: str, span_id: str) -> Row | None:
+        """The row of a finished call as it was kept; None if it is not here."""
+        found = self.find(trace_id, span_id)
+        sql = "SELECT parent_id, name, service, start_ns, end_ns, failed FROM spans WHERE trace_id = ? AND span_id = ?"
+        for parent_id, name, service, start_ns, end_ns, failed in self.select(sql, (trace_id, span_id)) if found else ():
+            known = calls.call(found[1].attributes, failed=bool(failed)) if found else None
+            kept = found[1] if found else Detail()
+            return Row(trace_id, span_id, parent_id, name, service, start_ns, end_ns, bool(failed), known, kept)
+        return None
+
     def size(self) -> int:
         """Bytes that are in use."""
         [(pages,)], [(free,)], [(page_size,)] = (
@@ -164,9 +180,9 @@ class Store:
         connection.execute("DELETE FROM calls WHERE started_ms < ?", (oldest,))
         connection.execute("DELETE FROM spans WHERE start_ns < ?", (int(oldest * 1e6),))
         over = "SELECT id FROM calls ORDER BY started_ms DESC LIMIT -1 OFFSET ?"
-        connection.execute(f"DELETE FROM calls WHERE id IN ({over})", (self._bounds.calls,))  # noqa: S608
+        connection.execute(f"DELETE FROM calls WHERE id IN ({over})", (self._bounds.calls,))
         over = "SELECT trace_id, span_id FROM spans ORDER BY start_ns DESC LIMIT -1 OFFSET ?"
-        sql = f"DELETE FROM spans WHERE (trace_id, span_id) IN ({over})"  # noqa: S608
+        sql = f"DELETE FROM spans WHERE (trace_id, span_id) IN ({over})"
         connection.execute(sql, (_SPANS_FOR_EACH_CALL * self._bounds.calls,))
         while self.size() > self._bounds.bytes and self._drop_some(connection):
             pass
@@ -176,10 +192,10 @@ class Store:
         """Let go the oldest tenth of the spans that no call is near, or else of the calls; false if there are none."""
         lonely = "SELECT trace_id, span_id FROM spans WHERE trace_id NOT IN (SELECT trace_id FROM calls)"
         spans = f"{lonely} ORDER BY start_ns LIMIT 1 + (SELECT count(*) FROM ({lonely})) / 10"
-        if connection.execute(f"DELETE FROM spans WHERE (trace_id, span_id) IN ({spans})").rowcount:  # noqa: S608
+        if connection.execute(f"DELETE FROM spans WHERE (trace_id, span_id) IN ({spans})").rowcount:
             return True
         calls = "SELECT id FROM calls ORDER BY started_ms LIMIT 1 + (SELECT count(*) FROM calls) / 10"
-        dropped = connection.execute(f"DELETE FROM calls WHERE id IN ({calls})").rowcount  # noqa: S608
+        dropped = connection.execute(f"DELETE FROM calls WHERE id IN ({calls})").rowcount
         connection.execute("DELETE FROM contents WHERE id NOT IN (SELECT id FROM calls)")
         return bool(dropped)
 
@@ -203,22 +219,26 @@ class Store:
 
     @contextmanager
     def _explained(self) -> Generator[None]:
+        """What goes wrong is said in full, once until something else happens; a file that turns out damaged is set aside."""
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(f"{self.path}: {error}") from error
+            told = database.explained(self.path, error)
+            if database.is_damaged(error) and self.path != MEMORY:
+                self._begin_again()
+            elif str(told) != self._said:
+                self._say(str(told))
+            self._said = str(told)
+            raise told from error
+        self._said = ""
+
+    def _begin_again(self) -> None:
+        self._connection.close()
+        database.set_aside(self.path, self._say)
+        self._connection = self._opened()
 
     def _opened(self) -> sqlite3.Connection:
-        return _open(self.path)
-
-
-def _open(path: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.executescript(_SCHEMA)
-    connection.execute("PRAGMA journal_mode = WAL").fetchall()
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute(f"PRAGMA user_version = {_VERSION}")
-    return connection
+        return database.opened(self.path, _SCHEMA, _VERSION, self._say)
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------
@@ -244,10 +264,3 @@ def _unpacked(packed: bytes) -> Detail:
     fields = json.loads(zlib.decompress(packed))
     events: Iterable[dict[str, Any]] = fields.pop("events")
     return Detail(**fields, events=tuple(Event(**event) for event in events))
-
-
-def default_path() -> str:
-    """The file where nobody says another: in the folder in which this user's programs keep what they have to remember."""
-    given = os.environ.get("XDG_STATE_HOME", "")
-    home = Path(given) if os.path.isabs(given) else Path.home() / ".local" / "state"
-    return str(home / "streamspan" / "view.db")
