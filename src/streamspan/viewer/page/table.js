@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { fill, h } from "./dom.js";
-import { about, compact, duration, fullTime, money, rate, time } from "./format.js";
+import { about, compact, duration, fullTime, money, NONE, rate, time } from "./format.js";
 import { badge } from "./outcome.js";
 import { line } from "./visible.js";
 
@@ -258,6 +258,7 @@ const CELLS = {
 };
 
 function tokens(call) {
+  if (call.input_tokens === null && call.output_tokens === null) return NONE;
   const estimated = call.estimated ?? [];
   const parts = [about(compact(call.input_tokens), estimated.includes("input_tokens")), about(compact(call.output_tokens), estimated.includes("output_tokens"))];
   const more = [call.cached_tokens && `${compact(call.cached_tokens)} cached`, call.reasoning_tokens && `${compact(call.reasoning_tokens)} reasoning`].filter(Boolean);

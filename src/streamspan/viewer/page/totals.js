@@ -2,12 +2,15 @@
 
 import * as api from "./api.js";
 import { chart } from "./charts.js";
-import { fill, h } from "./dom.js";
+import { fill, h, icon, say } from "./dom.js";
 import { bytes, compact, count, money } from "./format.js";
+import { toast } from "./notice.js";
 import { line } from "./visible.js";
 
 const SPANS = [["Last 24 hours", 86_400_000], ["Last 7 days", 604_800_000], ["Last 30 days", 2_592_000_000], ["All", 0]];
 const REFRESH_MS = 2_000;
+const SURE_MS = 4_000;
+const FORGET = "Delete all calls";
 
 export class Totals {
   #later;
@@ -18,7 +21,8 @@ export class Totals {
     this.onModel = onModel;
     this.body = h("div", { class: "totals-body" });
     const choose = h("select", { "aria-label": "Time", onchange: (event) => this.#within(Number(event.target.value)) }, SPANS.map(([name, ms]) => h("option", { value: String(ms), selected: ms === 0 }, name)));
-    fill(place, h("div", { class: "totals-head" }, h("h2", { class: "heading" }, "Totals"), choose), this.body);
+    this.remove = h("button", { class: "button bare danger", type: "button", onclick: () => this.#forget() }, icon("trash"), h("span", {}, FORGET));
+    fill(place, h("div", { class: "totals-head" }, h("h2", { class: "heading" }, "Totals"), this.remove, choose), this.body);
   }
 
   async show() {
@@ -44,6 +48,26 @@ export class Totals {
     }, REFRESH_MS);
   }
 
+  // The first click asks, the second one, soon after it, does it.
+  async #forget() {
+    const word = this.remove.querySelector("span");
+    const isSure = this.remove.hasAttribute("data-sure");
+    clearTimeout(this.unsure);
+    this.remove.toggleAttribute("data-sure", !isSure);
+    say(word, isSure ? FORGET : "Really delete all?");
+    if (!isSure) return void (this.unsure = setTimeout(() => this.#calm(word), SURE_MS));
+    try {
+      await api.clear();
+    } catch (error) {
+      toast(error.message);
+    }
+  }
+
+  #calm(word) {
+    this.remove.removeAttribute("data-sure");
+    say(word, FORGET);
+  }
+
   #within(ms) {
     this.#span = ms;
     this.show();
@@ -53,6 +77,7 @@ export class Totals {
     const said = JSON.stringify([models, days, stored]);
     if (said === this.said && this.body.querySelector(".tiles")) return;
     this.said = said;
+    this.remove.hidden = models.length === 0;
     if (models.length === 0) return void fill(this.body, h("div", { class: "state" }, h("h3", {}, "Nothing to add up yet"), h("p", { class: "weak" }, "Totals appear with the first finished call.")));
     fill(
       this.body,
