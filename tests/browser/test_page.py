@@ -53,17 +53,6 @@ def test_nothing_yet_and_disconnected(open_page: Opener) -> None:
         expect(page.locator("#notice")).to_be_hidden()
 
 
-def test_delete_all(open_page: Opener) -> None:
-    """All stored calls are deleted by two clicks; one alone only asks."""
-    with viewing() as own:
-        stored.store(own.url, 3)
-        page = open_page(f"{own.url}/?view=totals")
-        page.get_by_role("button", name="Delete all calls").click()
-        page.get_by_role("button", name="Really delete all?").click()
-        expect(page.locator("#totals-view")).to_contain_text("Nothing to add up yet")
-        assert own.ask("/api/calls")["total"] == 0
-
-
 # --- while calls run ------------------------------------------------------------------------------------------------
 
 
@@ -382,6 +371,18 @@ def test_looks(width: int, scheme: str, week: Viewer, app: App, open_page: Opene
         assert page.evaluate(UNNAMED) == [], name
         picture(page, f"{name}-{width}-{scheme}")
         end.set()
+
+
+def test_delete_all(viewer: Viewer, open_page: Opener) -> None:
+    """All stored calls are deleted by two clicks; one alone only asks."""
+    stored.store(viewer.url, 3)
+    page = open_page(f"{viewer.url}/?view=totals")
+    page.get_by_role("button", name="Delete all calls").click()
+    page.get_by_role("button", name="Really delete all?").click()
+    expect(page.locator("#totals-view")).to_contain_text("Nothing to add up yet")
+    assert viewer.ask("/api/calls")["total"] == 0
+    page.keyboard.press("g")
+    expect(page.locator("#list-state")).to_contain_text("Waiting for the first call")
 
 
 UNNAMED: Final = """() => [...document.querySelectorAll("button, a, input, select, [role=tab]")]

@@ -16,12 +16,14 @@ import { Table } from "./table.js";
 import { Totals } from "./totals.js";
 
 const SETTLE_MS = 350; // what ends within this time comes into the table at once
+const BREATHS = 4; // and this many times as long as the last look took, so that a busy server is not asked all the time
 
 const state = address.read();
 let isPaused = false;
 let unseen = 0;
 let settling;
 let wasLost = false;
+let lookTook = 0;
 
 const list = byId("list");
 const filters = new Filters(byId("filters"), { filters: state.filters, onChange: (said) => narrow(said) });
@@ -55,12 +57,14 @@ function look(sort) {
   refresh();
 }
 
-function refresh() {
+async function refresh() {
   clearTimeout(settling);
   settling = undefined;
   address.write(state);
   fresh(0);
-  return table.ask(address.query(state), { sort: state.sort, order: state.order });
+  const began = performance.now();
+  await table.ask(address.query(state), { sort: state.sort, order: state.order });
+  lookTook = performance.now() - began;
 }
 
 function open(call) {
@@ -159,7 +163,7 @@ function fresh(number) {
 function settle(summary) {
   table.fresh.add(api.key(summary));
   if (isPaused || !table.isAtTop || state.sort !== "started" || state.order !== "desc") return fresh(unseen + 1);
-  settling ??= setTimeout(() => refresh(), SETTLE_MS);
+  settling ??= setTimeout(() => refresh(), Math.max(SETTLE_MS, BREATHS * lookTook));
 }
 
 const stream = new Stream({
@@ -174,6 +178,7 @@ const stream = new Stream({
     line("lost", "Disconnected");
     notice("streamspan view does not answer. What is here stays; trying again.");
     if (!wasLost) announce("Disconnected");
+    if (!table.query) refresh(); // which says what is wrong
     wasLost = true;
   },
   running: ({ summary, text }) => {
@@ -188,7 +193,7 @@ const stream = new Stream({
   },
   cleared: () => {
     running.clear();
-    refresh();
+    catchUp();
     totals.changed();
   },
 });
@@ -293,5 +298,4 @@ addEventListener("popstate", () => {
 showPause();
 place(states.loading());
 show();
-refresh();
 stream.open();

@@ -7,7 +7,7 @@ import { copy } from "./copying.js";
 import { fill, h, icon, say } from "./dom.js";
 import { about, compact, duration, fullTime, money, rate } from "./format.js";
 import { badge } from "./outcome.js";
-import { ageOf, elapsedOf, standing, tokensPerSecond } from "./running.js";
+import { ageOf, elapsedOf, soFar, standing, tokensPerSecond } from "./running.js";
 import { timing } from "./timing.js";
 import { usage } from "./usage.js";
 import { line, visible } from "./visible.js";
@@ -64,7 +64,14 @@ export class Detail {
     this.at = performance.now() - ageOf(summary);
     if (text) this.text = text;
     this.#figures(summary);
-    this.grown?.set(this.text ?? "");
+    this.#grow();
+  }
+
+  // Who reads at the end stays at the end.
+  #grow() {
+    const isAtEnd = this.panel.scrollTop + this.panel.clientHeight > this.panel.scrollHeight - 40;
+    this.grown?.set(soFar(this.detail.summary, this.text ?? ""));
+    if (this.grown && isAtEnd) this.panel.scrollTop = this.panel.scrollHeight;
   }
 
   async ended() {
@@ -220,8 +227,8 @@ export class Detail {
     fill(this.place, nodes);
     if (isRunning) {
       this.grown = growing();
-      this.grown.set(this.text);
       this.place.append(this.grown.node);
+      this.#grow();
     } else if (nodes.length === 0) {
       this.place.append(this.detail.summary.preview ? h("p", { class: "said", dir: "auto" }, visible(this.detail.summary.preview)) : nothing());
     } else {

@@ -156,7 +156,7 @@ class Card {
     this.at = at;
     say(this.model, line(summary.model ?? "unknown model"));
     say(this.who, line([summary.service, summary.user_id].filter(Boolean).join(" \u00b7 ")));
-    say(this.text, visible(text.slice(-SHOWN_CHARACTERS)));
+    say(this.text, visible(soFar(summary, text).slice(-SHOWN_CHARACTERS)));
     this.first.set(duration(summary.time_to_first_content_ms));
     this.#figures(summary);
     this.tick();
@@ -207,6 +207,11 @@ export function standing(summary, stands = summary.stalled_ms ?? 0) {
   if (summary.outcome !== "running") return summary.outcome;
   if (summary.state === "waiting") return "waiting";
   return stands >= STALLED_MS ? "stalled" : "running";
+}
+
+// The server knows the end of a long text only.
+export function soFar(summary, text) {
+  return text.length >= SHOWN_CHARACTERS && summary.characters > text.length ? `\u2026${text}` : text;
 }
 
 // How long ago it was so; told by another machine's clock this can be nonsense, and is left out.

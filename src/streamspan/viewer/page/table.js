@@ -68,6 +68,7 @@ export class Table {
     this.#clear();
     this.on.onLoaded(found);
     this.#draw();
+    this.fresh.clear();
   }
 
   get isAtTop() {
