@@ -94,7 +94,7 @@ export class Running {
 
   // First all are read, then all are written: the page is laid out once.
   #measure() {
-    const cards = [...this.#cards.values()];
+    const cards = [...this.#cards.values()].filter((card) => card.text.checkVisibility({ contentVisibilityAuto: true }));
     const full = cards.map((card) => card.text.offsetHeight > card.text.parentElement.clientHeight);
     cards.forEach((card, index) => card.text.parentElement.toggleAttribute("data-full", full[index]));
   }
