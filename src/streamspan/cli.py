@@ -1,11 +1,11 @@
-"""The ``streamspan`` command: ``demo``, ``view``, ``--version``."""
+"""The ``streamspan`` command: ``demo``, ``run``, ``view``, ``--version``."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from streamspan.commands import fail, lacking, view
+from streamspan.commands import fail, lacking, run, view
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,13 +20,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="streamspan", description="See what your streamed LLM calls did.")
     parser.add_argument("--version", action="version", version=f"streamspan {version('streamspan')}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="{demo,view}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="{demo,run,view}")
 
     demo = commands.add_parser("demo", help="run the examples under OpenTelemetry and show their calls; needs no account")
     demo.add_argument("--live", action="store_true", help="ask the real services, with OPENAI_API_KEY and ANTHROPIC_API_KEY")
     demo.set_defaults(run=_demo)
 
     view.add(commands)
+    run.add(commands)
     return parser
 
 
@@ -36,7 +37,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     from streamspan.demo.tour import tour
     from streamspan.viewer.terminal import stdout
 
-    return tour(stdout(), live=arguments.live)
+    return tour(stdout(), live=arguments.live, stay=sys.stdin.isatty() and sys.stdout.isatty())
 
 
 if __name__ == "__main__":

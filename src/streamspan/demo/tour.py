@@ -15,7 +15,7 @@ from rich.text import Text
 from streamspan.demo import replay
 from streamspan.viewer import screen
 from streamspan.viewer.server import listen, serving
-from streamspan.viewer.terminal import Options, Terminal, say, viewing
+from streamspan.viewer.terminal import Options, Terminal, say, stop_signal, viewing
 
 PROGRAMS: Final = ("chat.py", "own_spans.py", "endings.py")
 KEYS: Final = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
@@ -27,26 +27,36 @@ NEXT: Final = "Now yours: `streamspan view` in one terminal, `opentelemetry-inst
 _PROXIES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 
 
-def tour(console: Console, *, live: bool = False, pace: float = 1.0) -> int:
+def tour(console: Console, *, live: bool = False, pace: float = 1.0, stay: bool = False) -> int:
     """Run the programs, print each call as it arrives and a table at the end; returns the exit code.
 
     Args:
         console: where everything is printed.
         live: ask the real services instead of the replay server.
         pace: factor on the waiting times of the replay server.
+        stay: keep the page until Ctrl-C.
     """
     if live and not any(map(os.environ.get, KEYS)):
         console.print(f"streamspan demo --live needs {' or '.join(KEYS)} in the environment.")
         return 2
     terminal = Terminal(console)
     with ExitStack() as servers:
-        collector = servers.enter_context(viewing(Options(port=0), terminal.show, say))
-        console.print(Text(f"The same, live, in a browser: {collector}"), soft_wrap=True)
+        served = servers.enter_context(viewing(Options(port=0), terminal.show, say))
+        console.print(Text(f"The same in a browser, live: {served.page}"), soft_wrap=True)
         services = None if live else servers.enter_context(serving(replay.app(pace), listen(_LOOPBACK, 0)))
         failures = [
-            failure for name in PROGRAMS if (failure := _run(name, environment(os.environ, collector, services), console))
+            failure for name in PROGRAMS if (failure := _run(name, environment(os.environ, served.address, services), console))
         ]
-    return _sum_up(terminal, failures)
+        code = _sum_up(terminal, failures)
+        if not code and stay:
+            _stay(served.page, console)
+    return code
+
+
+def _stay(page: str, console: Console) -> None:
+    console.print(Text(f"The page stays until Ctrl-C: {page}"), soft_wrap=True)
+    with stop_signal() as stopped:
+        stopped.wait()
 
 
 def program(name: str) -> Path:

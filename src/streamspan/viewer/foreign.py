@@ -122,7 +122,7 @@ def _of_event(event: str, said: Mapping[str, Any]) -> dict[str, Any]:
             return {semconv.OUTPUT_MESSAGES: [_message(answer, "assistant")]}
         case ["gen_ai", "content", ("prompt" | "completion") as side]:
             ours, role = _SIDES[side]
-            listed = _read(said.get(f"gen_ai.{side}"))
+            listed = _read(said.get(event.replace("content.", "")))
             return {ours: [_message(_fields(each), role) for each in _list(listed)]}
         case _:
             return {}

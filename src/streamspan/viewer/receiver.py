@@ -91,6 +91,8 @@ async def _export(
             on_request(http.url.path, http.headers, raw)
         await run_in_threadpool(sink, message)
     except UnavailableError as unavailable:
+        if on_request:  # it has gone on, and is to go on once
+            return _answer(response(), media_type, 200)
         return _answer(status_pb2.Status(code=UNAVAILABLE, message=str(unavailable)), media_type, 503)
     except RefusedError as refused:
         return _answer(status_pb2.Status(code=refused.code, message=str(refused)), media_type, refused.status)

@@ -46,17 +46,17 @@ def plain(text: str) -> str:
 def card(row: Row, call: Call, width: int = 80) -> RenderableType:
     """One finished call: how it ended, its numbers, its last lines."""
     lines = [_headline(row, call)]
-    lines.extend(Text(f"  {part}") for part in _wrapped(_numbers(call), width - 2))
-    lines.extend(Text(f"  {part}", style="red") for part in _wrapped(_line(call.error), width - 2))
+    lines.extend(Text(f"  {part}") for part in wrapped(numbers(call), width - 2))
+    lines.extend(Text(f"  {part}", style="red") for part in wrapped(line(call.error), width - 2))
     lines.extend(
-        Text.assemble(("  │ ", "dim"), part) for part in _wrapped(call.preview[-PREVIEW_CHARS:], width - 4)[-PREVIEW_LINES:]
+        Text.assemble(("  │ ", "dim"), part) for part in wrapped(call.preview[-PREVIEW_CHARS:], width - 4)[-PREVIEW_LINES:]
     )
     return Group(*lines, "")
 
 
-def aside(line: str, width: int = 80) -> RenderableType:
+def aside(said: str, width: int = 80) -> RenderableType:
     """A line that another program printed, set apart from ours."""
-    return Text("\n".join(f"┊ {part}" for part in _wrapped(line[:_LONGEST], width - 2)) or "┊", style="dim")
+    return Text("\n".join(f"┊ {part}" for part in wrapped(said[:_LONGEST], width - 2)) or "┊", style="dim")
 
 
 def tree(trace: Sequence[Row]) -> RenderableType:
@@ -84,7 +84,7 @@ def table(calls: Iterable[Call], title: str = "") -> RenderableType:
         drawn.add_column(name, footer=footer, justify="right", no_wrap=True)
     for call in calls:
         numbers = (_seconds(call), _rate(call), _input(call), _output(call), _count(call.cached_tokens), _cost(call))
-        drawn.add_row(_line(call.model), _outcome(call), *numbers)
+        drawn.add_row(line(call.model), _outcome(call), *numbers)
     return drawn
 
 
@@ -102,23 +102,24 @@ def _columns(calls: Sequence[Call]) -> list[tuple[str, str]]:
 # --- pieces ----------------------------------------------------------------------------------------------------------
 
 
-def _line(text: str) -> str:
+def line(text: str) -> str:
     """Hostile text for a place that has one line."""
     return " ".join(plain(text[:_LONGEST]).split())[:200]
 
 
 def _outcome(call: Call) -> Text:
-    return Text(_line(call.outcome), style=_COLOURS.get(call.outcome, "white"))
+    return Text(line(call.outcome), style=_COLOURS.get(call.outcome, "white"))
 
 
 def _headline(row: Row, call: Call) -> Text:
     colour = _COLOURS.get(call.outcome, "white")
-    what = Text.assemble(("● ", colour), (_line(call.model), "bold"), "  ", _outcome(call))
-    where = "  ".join(filter(None, (f"{row.seconds:.2f} s", _line(row.service), row.trace_id[:8])))
+    what = Text.assemble(("● ", colour), (line(call.model), "bold"), "  ", _outcome(call))
+    where = "  ".join(filter(None, (f"{row.seconds:.2f} s", line(row.service), row.trace_id[:8])))
     return what.append(f"  {where}", style="dim")
 
 
-def _numbers(call: Call) -> str:
+def numbers(call: Call) -> str:
+    """What can be counted of a call, in a line."""
     facts = (
         call.first_content_ms is not None and f"first content {_seconds(call)}",
         call.tokens_per_second is not None and f"{_rate(call)} tok/s",
@@ -131,17 +132,17 @@ def _numbers(call: Call) -> str:
     return " · ".join(fact for fact in facts if fact) or "no numbers"
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def wrapped(text: str, width: int) -> list[str]:
     """Hostile text as lines that fit; empty ones are left out."""
-    return [part for line in plain(text).expandtabs(4).split("\n") for part in textwrap.wrap(line, max(width, 20))]
+    return [part for each in plain(text).expandtabs(4).split("\n") for part in textwrap.wrap(each, max(width, 20))]
 
 
 def _span_line(row: Row, *, orphan: bool) -> Text:
-    line = Text(_line(row.name), style="red" if row.failed else "")
+    drawn = Text(line(row.name), style="red" if row.failed else "")
     if row.call:
-        line.append("  ").append_text(_outcome(row.call))
-    line.append(f"  {row.seconds:.2f} s", style="dim")
-    return line.append("  (its parent has not arrived)", style="dim") if orphan else line
+        drawn.append("  ").append_text(_outcome(row.call))
+    drawn.append(f"  {row.seconds:.2f} s", style="dim")
+    return drawn.append("  (its parent has not arrived)", style="dim") if orphan else drawn
 
 
 def _seconds(call: Call) -> str:

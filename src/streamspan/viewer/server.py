@@ -31,6 +31,15 @@ def listen(host: str, port: int) -> socket.socket:
         raise CannotListenError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from None
 
 
+def is_free(host: str, port: int) -> bool:
+    """Whether the port could be had now."""
+    try:
+        listen(host, port).close()
+    except CannotListenError:
+        return False
+    return True
+
+
 def url(listener: socket.socket) -> str:
     """The base address of what is served behind the socket."""
     host, port = listener.getsockname()[:2]

@@ -5,7 +5,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,10 +13,13 @@ from rich.console import Console
 from rich.text import Text
 
 from streamspan.viewer import screen
-from streamspan.viewer.app import Viewer
+from streamspan.viewer.app import Viewer, retried
 from streamspan.viewer.calls import Call, Row
+from streamspan.viewer.forward import Forward
 from streamspan.viewer.guard import TOKEN, Access
 from streamspan.viewer.inbox import Inbox
+from streamspan.viewer.live_screen import LiveScreen, told
+from streamspan.viewer.receiver import OnRequest
 from streamspan.viewer.server import listen, serving
 from streamspan.viewer.store import MEMORY, Store
 from streamspan.viewer.traces import Traces
@@ -39,7 +42,12 @@ class Terminal:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.calls: deque[Call] = deque(maxlen=_CALLS_KEPT)
+        self.live: LiveScreen | None = None
         self._traces = Traces()
+
+    def news(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """The calls that were not seen before."""
+        return self._traces.add(rows).calls
 
     def show(self, rows: Sequence[Row]) -> None:
         """Print what is new among these rows."""
@@ -67,6 +75,8 @@ class Options:
         database: the file that calls are kept in, or `:memory:`.
         token: what everybody has to show; on loopback nobody has to, if it is empty.
         hosts: names beside this machine's own that requests may be made to.
+        forward: the base address of a receiver that everything is passed on to; empty for none.
+        grpc_port: the port for OTLP over gRPC; None for none.
     """
 
     host: str = "127.0.0.1"
@@ -74,11 +84,23 @@ class Options:
     database: str = MEMORY
     token: str = ""
     hosts: tuple[str, ...] = ()
+    forward: str = ""
+    grpc_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A viewer that runs: its page's URL, the address that programs send to, what it has received."""
+
+    page: str
+    address: str
+    inbox: Inbox
+    token: str = ""
 
 
 @contextmanager
-def viewing(options: Options, on_rows: Callable[[Sequence[Row]], None], say: Callable[[str], None]) -> Generator[str]:
-    """Receive and serve while the block runs; yields the page's URL.
+def viewing(options: Options, on_rows: Callable[[Sequence[Row]], None], say: Callable[[str], None]) -> Generator[Served]:
+    """Receive and serve while the block runs.
 
     Raises:
         CannotListenError: the port is in use, or the host is not ours.
@@ -88,26 +110,65 @@ def viewing(options: Options, on_rows: Callable[[Sequence[Row]], None], say: Cal
     with ExitStack() as stack:
         listener = stack.enter_context(listen(options.host, options.port))
         inbox = Inbox(stack.enter_context(closing(Store(options.database, say=say))), on_rows)
-        viewer = Viewer(inbox, access, {"database": options.database})
         stack.callback(inbox.close)
+        forward = stack.enter_context(closing(Forward(options.forward, say))).put if options.forward else None
+        viewer = Viewer(inbox, access, {"database": options.database, "forward": options.forward or None}, forward)
+        if options.grpc_port is not None:
+            stack.enter_context(_grpc(options, access, inbox, forward))
         address = stack.enter_context(serving(viewer, listener))
         stack.callback(viewer.close)
-        yield f"{address}/?{TOKEN}={access.token}" if access.token else address
+        page = f"{_reachable(address)}/?{TOKEN}={access.token}" if access.token else address
+        yield Served(page, _reachable(address), inbox, access.token)
 
 
-def view(options: Options, console: Console) -> None:
+def _grpc(options: Options, access: Access, inbox: Inbox, forward: OnRequest | None) -> AbstractContextManager[int]:
+    from streamspan.viewer.grpc_receiver import serving_grpc  # noqa: PLC0415 - grpcio is an extra of its own
+
+    sinks = {"traces": retried(inbox.traces), "logs": retried(inbox.logs)}
+    return serving_grpc(options.host, options.grpc_port or 0, access, sinks, forward)
+
+
+def _reachable(address: str) -> str:
+    """The address as a browser of this machine can open it."""
+    return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+
+
+def view(options: Options, console: Console, *, live: bool = False) -> None:
     """Serve, and print what is received, until SIGINT or SIGTERM.
+
+    Args:
+        options: what is served where.
+        console: where it is printed.
+        live: as a table that changes; where there is no terminal, as a line for each call.
 
     Raises:
         CannotListenError: the port is in use, or the host is not ours.
         StoreError: the database cannot be used.
     """
-    terminal = Terminal(console)
-    with _stop_signal() as stopped, viewing(options, terminal.show, say) as page:
-        console.print(Text(f"Your calls: {page}  (OTLP/HTTP at the same address; Ctrl-C ends)"), soft_wrap=True)
+    terminal = Lines(console) if live else Terminal(console)
+    with stop_signal() as stopped, viewing(options, terminal.show, say) as served:
+        console.print(Text(f"Your calls: {served.page}  (OTLP/HTTP at the same address; Ctrl-C ends)"), soft_wrap=True)
+        if live and console.is_terminal:
+            terminal.live = LiveScreen(console, served.inbox.running, served.page)
+            terminal.live.run(stopped)
         while not stopped.wait(timeout=1):
             pass
     terminal.show_unfinished()
+
+
+class Lines(Terminal):
+    """Prints a line for each call, or has a table show it."""
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Tell of the calls that are new among these rows."""
+        for row in self.news(rows):
+            if row.call and self.live:
+                self.live.ended(row.call)
+            elif row.call:
+                self.console.print(Text(told(row, row.call)), soft_wrap=True)
+
+    def show_unfinished(self) -> None:
+        """Traces are for the page."""
 
 
 def say(line: str) -> None:
@@ -116,7 +177,7 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def _stop_signal() -> Generator[threading.Event]:
+def stop_signal() -> Generator[threading.Event]:
     """An event that SIGINT and SIGTERM set while the block runs."""
     stopped = threading.Event()
 
