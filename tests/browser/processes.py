@@ -61,13 +61,14 @@ def viewing(port: int = 0) -> Generator[Viewer]:
     command = [BIN / "streamspan", "view", "--port", str(port), "--db", ":memory:"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
-        first = process.stdout.readline()
-        found = re.search(r"http://\S+", first)
-        assert found, first
+        said = [process.stdout.readline()]
+        while not (found := re.search(r"http://[\w.:]+", said[-1])):
+            assert said[-1], said
+            said.append(process.stdout.readline())
         reading = threading.Thread(target=process.stdout.read)
         reading.start()
         try:
-            yield Viewer(found[0].rstrip("/"), process)
+            yield Viewer(found[0], process)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=20)

@@ -1,6 +1,18 @@
 // What is seen is in the address: a link shows somebody else the same.
 
-export const FILTERS = ["q", "model", "outcome", "user", "session", "tag", "service", "project", "min_cost", "max_cost", "within"];
+export const FILTERS = [
+  "q",
+  "model",
+  "outcome",
+  "user",
+  "session",
+  "tag",
+  "service",
+  "project",
+  "min_cost",
+  "max_cost",
+  "within",
+];
 const REST = { sort: "started", order: "desc", view: "calls", tab: "conversation" };
 const CALL = /^\/calls\/([0-9a-f]+)\/([0-9a-f]+)\/?$/i;
 

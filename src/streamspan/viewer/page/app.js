@@ -73,6 +73,7 @@ function open(call) {
   state.view = "calls";
   if (isNew) address.write(state, { step: true });
   show();
+  if (!list.checkVisibility()) byId("panel").focus(); // on a phone the table, and the focus in it, is gone
 }
 
 function close() {
@@ -108,7 +109,8 @@ function showModel(model) {
 function show() {
   const isTotals = state.view === "totals";
   byId("calls-view").hidden = isTotals;
-  for (const link of document.querySelectorAll("[data-view]")) link.toggleAttribute("aria-current", link.dataset.view === state.view);
+  for (const link of document.querySelectorAll("[data-view]"))
+    link.toggleAttribute("aria-current", link.dataset.view === state.view);
   if (isTotals) totals.show();
   else totals.hide();
   document.body.toggleAttribute("data-open", state.selected !== null);
@@ -248,9 +250,17 @@ const KEYS = [
   [["/"], "Search", () => filters.focus()],
   [["j", "ArrowDown"], "The next call", (event) => inList(event) && goTo(1)],
   [["k", "ArrowUp"], "The call before", (event) => inList(event) && goTo(-1)],
-  [["Enter"], "Open the selected call", (event) => !event.target.closest("a, button, summary") && table.selected !== null && openSelected()],
+  [
+    ["Enter"],
+    "Open the selected call",
+    (event) => !event.target.closest("a, button, summary") && table.selected !== null && openSelected(),
+  ],
   [["Escape"], "Close the call", () => (state.selected ? close() : false)],
-  [["1", "2", "3", "4"], "Conversation, usage and timing, trace, attributes", (event) => detail.isOpen && turnTo(TABS[Number(event.key) - 1][0])],
+  [
+    ["1", "2", "3", "4"],
+    "Conversation, usage and timing, trace, attributes",
+    (event) => detail.isOpen && turnTo(TABS[Number(event.key) - 1][0]),
+  ],
   [["c"], "Copy the call as Markdown", () => detail.copy("markdown")],
   [["C"], "Copy the call as JSON", () => detail.copy("json")],
   [["l"], "Copy a link to the call", () => detail.copyLink()],

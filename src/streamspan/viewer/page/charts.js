@@ -46,7 +46,12 @@ function settings({ options, width, readout }, Plot) {
   const ink = colour("--weak");
   const line = colour("--line");
   const own = colour(options.colour ?? "--accent");
-  const axis = { stroke: ink, font: "11px Inter, system-ui, sans-serif", grid: { stroke: line, width: 1 }, ticks: { show: false } };
+  const axis = {
+    stroke: ink,
+    font: "11px Inter, system-ui, sans-serif",
+    grid: { stroke: line, width: 1 },
+    ticks: { show: false },
+  };
   return {
     width,
     height: options.height,
@@ -55,7 +60,13 @@ function settings({ options, width, readout }, Plot) {
     cursor: { y: false, drag: { x: false, y: false }, points: { show: options.kind !== "bars" } },
     scales: { x: { time: false, range: options.range }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
     axes: [
-      { ...axis, grid: { show: false }, size: 26, values: (_, at) => at.map(options.xText), ...(options.isWhole && { incrs: [1, 2, 5, 7, 14, 30, 60, 120] }) },
+      {
+        ...axis,
+        grid: { show: false },
+        size: 26,
+        values: (_, at) => at.map(options.xText),
+        ...(options.isWhole && { incrs: [1, 2, 5, 7, 14, 30, 60, 120] }),
+      },
       { ...axis, size: 62, values: (_, at) => at.map(options.yText) },
     ],
     series: [{}, drawn(options.kind, own, Plot)],
@@ -64,8 +75,10 @@ function settings({ options, width, readout }, Plot) {
 }
 
 function drawn(kind, own, Plot) {
-  if (kind === "bars") return { stroke: own, fill: own, width: 0, paths: Plot.paths.bars({ size: [0.7, 28, 2] }), points: { show: false } };
-  if (kind === "stems") return { stroke: own, fill: own, width: 0, paths: Plot.paths.bars({ size: [1, 4, 2] }), points: { show: false } };
+  if (kind === "bars")
+    return { stroke: own, fill: own, width: 0, paths: Plot.paths.bars({ size: [0.7, 28, 2] }), points: { show: false } };
+  if (kind === "stems")
+    return { stroke: own, fill: own, width: 0, paths: Plot.paths.bars({ size: [1, 4, 2] }), points: { show: false } };
   return { stroke: own, width: 1.5, fill: own.replace("rgb(", "rgba(").replace(")", ", 0.12)"), points: { show: false } };
 }
 

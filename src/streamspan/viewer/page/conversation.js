@@ -7,7 +7,15 @@ import { code, plain, prose } from "./prose.js";
 import { line, visible } from "./visible.js";
 
 const LONG = 1_600; // characters of an input that is folded at first
-const ROLES = { system: "System", developer: "Developer", user: "User", assistant: "Assistant", model: "Assistant", tool: "Tool", function: "Tool" };
+const ROLES = {
+  system: "System",
+  developer: "Developer",
+  user: "User",
+  assistant: "Assistant",
+  model: "Assistant",
+  tool: "Tool",
+  function: "Tool",
+};
 
 // detail: what the server says of a call; isPlain: no Markdown.
 export function conversation(detail, { isPlain }) {
@@ -23,14 +31,23 @@ export function conversation(detail, { isPlain }) {
 // The answer of a call that runs: its node is kept, and only its text is written anew.
 export function growing() {
   const text = h("p", { class: "growing", dir: "auto" });
-  const node = h("article", { class: "turn", "data-role": "assistant", "data-output": "" }, h("header", {}, h("h3", {}, "Assistant"), h("span", { class: "weak" }, "still speaking")), h("div", { class: "said" }, text));
+  const node = h(
+    "article",
+    { class: "turn", "data-role": "assistant", "data-output": "" },
+    h("header", {}, h("h3", {}, "Assistant"), h("span", { class: "weak" }, "still speaking")),
+    h("div", { class: "said" }, text),
+  );
   return { node, set: (said) => fill(text, visible(said)) };
 }
 
 function turn(role, message, show, { isLong = false, isOutput = false } = {}) {
   const parts = partsOf(message);
   const text = parts.map(textOf).filter(Boolean).join("\n\n");
-  const said = h("div", { class: "said" }, parts.map((part) => shownPart(part, show)));
+  const said = h(
+    "div",
+    { class: "said" },
+    parts.map((part) => shownPart(part, show)),
+  );
   if (parts.length === 0) said.append(h("p", { class: "weak" }, "Nothing."));
   const reason = message.finish_reason;
   const header = h(
@@ -48,7 +65,11 @@ function turn(role, message, show, { isLong = false, isOutput = false } = {}) {
 
 function foldUp(said, text) {
   said.dataset.folded = "";
-  const button = h("button", { class: "button unfold", type: "button", "aria-expanded": "false" }, `Show all ${count(text.length)} characters`);
+  const button = h(
+    "button",
+    { class: "button unfold", type: "button", "aria-expanded": "false" },
+    `Show all ${count(text.length)} characters`,
+  );
   button.addEventListener("click", () => {
     delete said.dataset.folded;
     button.remove();
@@ -104,12 +125,33 @@ function reasoning(text) {
 function toolCall(part) {
   const given = part.arguments ?? part[part.type]?.arguments ?? part.server_tool_call;
   const isEmpty = given === undefined || given === null || given === "" || pretty(given) === "{}";
-  return h("div", { class: "call" }, h("p", { class: "call-name" }, h("span", { class: "weak" }, "calls "), h("code", {}, line(part.name ?? "a tool")), part.id && h("span", { class: "weak id" }, line(part.id))), !isEmpty && code("json", pretty(given)));
+  return h(
+    "div",
+    { class: "call" },
+    h(
+      "p",
+      { class: "call-name" },
+      h("span", { class: "weak" }, "calls "),
+      h("code", {}, line(part.name ?? "a tool")),
+      part.id && h("span", { class: "weak id" }, line(part.id)),
+    ),
+    !isEmpty && code("json", pretty(given)),
+  );
 }
 
 function response(part) {
   const given = part.response ?? part.result ?? part.server_tool_call_response;
-  return h("div", { class: "call" }, h("p", { class: "call-name" }, h("span", { class: "weak" }, "answers "), part.id && h("span", { class: "weak id" }, line(part.id))), code("json", pretty(given)));
+  return h(
+    "div",
+    { class: "call" },
+    h(
+      "p",
+      { class: "call-name" },
+      h("span", { class: "weak" }, "answers "),
+      part.id && h("span", { class: "weak id" }, line(part.id)),
+    ),
+    code("json", pretty(given)),
+  );
 }
 
 // Never loaded: what the address of a picture is of is not this page's business.
@@ -122,7 +164,11 @@ function media(part) {
 function tools(found) {
   if (!found?.length) return null;
   const names = found.map((tool) => line(tool.name ?? tool.function?.name ?? tool.type ?? "tool")).join(", ");
-  return h("div", { class: "offered" }, folded(`${found.length === 1 ? "1 tool" : `${found.length} tools`} on offer`, code("json", pretty(found)), names));
+  return h(
+    "div",
+    { class: "offered" },
+    folded(`${found.length === 1 ? "1 tool" : `${found.length} tools`} on offer`, code("json", pretty(found)), names),
+  );
 }
 
 function folded(title, content, note) {

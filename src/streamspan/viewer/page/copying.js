@@ -13,7 +13,11 @@ export async function copy(text, what) {
 }
 
 export function copyButton(text, label) {
-  return h("button", { class: "button bare copy", type: "button", "aria-label": label, title: label, onclick: () => copy(text(), "Text") }, icon("copy"));
+  return h(
+    "button",
+    { class: "button bare copy", type: "button", "aria-label": label, title: label, onclick: () => copy(text(), "Text") },
+    icon("copy"),
+  );
 }
 
 function byHand(text) {

@@ -6,6 +6,7 @@ import { conversation, growing } from "./conversation.js";
 import { copy } from "./copying.js";
 import { fill, h, icon, say } from "./dom.js";
 import { about, compact, duration, fullTime, money, rate } from "./format.js";
+import { announce } from "./notice.js";
 import { badge } from "./outcome.js";
 import { ageOf, elapsedOf, soFar, standing, tokensPerSecond } from "./running.js";
 import { timing } from "./timing.js";
@@ -13,7 +14,12 @@ import { usage } from "./usage.js";
 import { line, visible } from "./visible.js";
 import { waterfall } from "./waterfall.js";
 
-export const TABS = [["conversation", "Conversation"], ["timing", "Usage and timing"], ["trace", "Trace"], ["attributes", "Attributes"]];
+export const TABS = [
+  ["conversation", "Conversation"],
+  ["timing", "Usage and timing"],
+  ["trace", "Trace"],
+  ["attributes", "Attributes"],
+];
 const PLAIN = "streamspan.plain";
 
 export class Detail {
@@ -114,6 +120,7 @@ export class Detail {
       this.text = this.live(call)?.text || detail.summary.preview || "";
       this.#frame(detail.summary);
       this.#fillTab();
+      announce(`${line(detail.summary.model ?? "unknown model")}, ${detail.summary.outcome}`);
     } catch (error) {
       if (error.name !== "AbortError") this.#failed(error);
     } finally {
@@ -124,7 +131,18 @@ export class Detail {
   #failed(error) {
     fill(
       this.panel,
-      h("div", { class: "state" }, h("h2", {}, "This call cannot be shown"), h("p", {}, error.message), h("p", { class: "actions" }, h("button", { class: "button", type: "button", onclick: () => this.#load() }, "Try again"), h("button", { class: "button", type: "button", onclick: () => this.on.onClose() }, "Close"))),
+      h(
+        "div",
+        { class: "state" },
+        h("h2", {}, "This call cannot be shown"),
+        h("p", {}, error.message),
+        h(
+          "p",
+          { class: "actions" },
+          h("button", { class: "button", type: "button", onclick: () => this.#load() }, "Try again"),
+          h("button", { class: "button", type: "button", onclick: () => this.on.onClose() }, "Close"),
+        ),
+      ),
     );
   }
 
@@ -149,12 +167,29 @@ export class Detail {
     return h(
       "div",
       { class: "title-row" },
-      h("button", { class: "button bare close", type: "button", "aria-label": "Close", title: "Close (Esc)", onclick: () => this.on.onClose() }, icon("back")),
+      h(
+        "button",
+        {
+          class: "button bare close",
+          type: "button",
+          "aria-label": "Close",
+          title: "Close (Esc)",
+          onclick: () => this.on.onClose(),
+        },
+        icon("back"),
+      ),
       h(
         "div",
         { class: "titles" },
         h("h2", {}, h("span", { class: "model" }, model), this.state),
-        h("p", { class: "weak about" }, [summary.operation, summary.provider, other && `answered by ${other}`, summary.service, fullTime(summary.started_ms)].filter(Boolean).map(line).join(" \u00b7 ")),
+        h(
+          "p",
+          { class: "weak about" },
+          [summary.operation, summary.provider, other && `answered by ${other}`, summary.service, fullTime(summary.started_ms)]
+            .filter(Boolean)
+            .map(line)
+            .join(" \u00b7 "),
+        ),
         this.#who(summary),
       ),
       h(
@@ -169,14 +204,41 @@ export class Detail {
 
   // A click on one of them narrows the table to it.
   #who(summary) {
-    const said = [["user", summary.user_id], ["session", summary.session_id], ["project", summary.project], ...(summary.tags ?? []).map((tag) => ["tag", tag])].filter(([, value]) => value);
+    const said = [
+      ["user", summary.user_id],
+      ["session", summary.session_id],
+      ["project", summary.project],
+      ...(summary.tags ?? []).map((tag) => ["tag", tag]),
+    ].filter(([, value]) => value);
     if (said.length === 0) return null;
-    return h("p", { class: "who-list" }, said.map(([name, value]) => h("button", { class: "tag", type: "button", title: `Show the calls of this ${name}`, onclick: () => this.on.onFilter(name, value) }, h("span", { class: "weak" }, `${name} `), line(value))));
+    return h(
+      "p",
+      { class: "who-list" },
+      said.map(([name, value]) =>
+        h(
+          "button",
+          { class: "tag", type: "button", title: `Show the calls of this ${name}`, onclick: () => this.on.onFilter(name, value) },
+          h("span", { class: "weak" }, `${name} `),
+          line(value),
+        ),
+      ),
+    );
   }
 
   #strip() {
-    const cells = [["duration", "Duration"], ["first", "First content"], ["rate", "Tokens/s"], ["input", "In"], ["output", "Out"], ["cost", "Cost"]];
-    return h("dl", { class: "strip" }, cells.map(([name, title]) => h("div", {}, h("dt", {}, title), (this.figures[name] = h("dd", {})))));
+    const cells = [
+      ["duration", "Duration"],
+      ["first", "First content"],
+      ["rate", "Tokens/s"],
+      ["input", "In"],
+      ["output", "Out"],
+      ["cost", "Cost"],
+    ];
+    return h(
+      "dl",
+      { class: "strip" },
+      cells.map(([name, title]) => h("div", {}, h("dt", {}, title), (this.figures[name] = h("dd", {})))),
+    );
   }
 
   #figures(summary) {
@@ -197,7 +259,22 @@ export class Detail {
   }
 
   #tabs() {
-    const buttons = TABS.map(([name, title]) => h("button", { type: "button", role: "tab", "data-tab": name, id: `tab-${name}`, "aria-controls": "tab-panel", "aria-selected": String(name === this.tab), tabindex: name === this.tab ? "0" : "-1", onclick: () => this.on.onTab(name) }, title));
+    const buttons = TABS.map(([name, title]) =>
+      h(
+        "button",
+        {
+          type: "button",
+          role: "tab",
+          "data-tab": name,
+          id: `tab-${name}`,
+          "aria-controls": "tab-panel",
+          "aria-selected": String(name === this.tab),
+          tabindex: name === this.tab ? "0" : "-1",
+          onclick: () => this.on.onTab(name),
+        },
+        title,
+      ),
+    );
     const list = h("div", { class: "tabs", role: "tablist", "aria-label": "Parts of the call" }, buttons);
     list.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -230,14 +307,26 @@ export class Detail {
       this.place.append(this.grown.node);
       this.#grow();
     } else if (nodes.length === 0) {
-      this.place.append(this.detail.summary.preview ? h("p", { class: "said", dir: "auto" }, visible(this.detail.summary.preview)) : nothing());
+      this.place.append(
+        this.detail.summary.preview ? h("p", { class: "said", dir: "auto" }, visible(this.detail.summary.preview)) : nothing(),
+      );
     } else {
       this.place.prepend(this.#plainSwitch());
     }
   }
 
   #plainSwitch() {
-    return h("button", { class: "button bare plain", type: "button", "aria-pressed": String(this.isPlain), title: "Show texts as they are, without Markdown (m)", onclick: () => this.switchPlain() }, "Plain text");
+    return h(
+      "button",
+      {
+        class: "button bare plain",
+        type: "button",
+        "aria-pressed": String(this.isPlain),
+        title: "Show texts as they are, without Markdown (m)",
+        onclick: () => this.switchPlain(),
+      },
+      "Plain text",
+    );
   }
 
   switchPlain() {
@@ -260,7 +349,12 @@ export class Detail {
 }
 
 function button(label, image, title, run) {
-  return h("button", { class: label ? "button" : "button bare", type: "button", title, "aria-label": title.replace(/ \(.*\)$/, ""), onclick: run }, icon(image), label && h("span", { class: "label" }, label));
+  return h(
+    "button",
+    { class: label ? "button" : "button bare", type: "button", title, "aria-label": title.replace(/ \(.*\)$/, ""), onclick: run },
+    icon(image),
+    label && h("span", { class: "label" }, label),
+  );
 }
 
 function nothing() {
@@ -268,6 +362,10 @@ function nothing() {
     "div",
     { class: "state" },
     h("h3", {}, "No content"),
-    h("p", { class: "weak" }, "This span holds no messages. The application may have content capture off, or another instrumentation did not write any."),
+    h(
+      "p",
+      { class: "weak" },
+      "This span holds no messages. The application may have content capture off, or another instrumentation did not write any.",
+    ),
   );
 }

@@ -15,7 +15,13 @@ const CHOICES = [
   ["service", "Service", "Any service"],
   ["project", "Project", "Any project"],
 ];
-const SPANS = [["", "Any time"], ["15m", "Last 15 minutes"], ["1h", "Last hour"], ["24h", "Last 24 hours"], ["7d", "Last 7 days"]];
+const SPANS = [
+  ["", "Any time"],
+  ["15m", "Last 15 minutes"],
+  ["1h", "Last hour"],
+  ["24h", "Last 24 hours"],
+  ["7d", "Last 7 days"],
+];
 
 export class Filters {
   #typing;
@@ -24,22 +30,63 @@ export class Filters {
     this.form = form;
     this.filters = filters;
     this.onChange = onChange;
-    this.search = h("input", { type: "search", name: "q", placeholder: "Search text, error, id", "aria-label": "Search", autocomplete: "off", spellcheck: "false", oninput: () => this.#typed() });
+    this.search = h("input", {
+      type: "search",
+      name: "q",
+      placeholder: "Search text, error, id",
+      "aria-label": "Search",
+      autocomplete: "off",
+      spellcheck: "false",
+      oninput: () => this.#typed(),
+    });
     this.selects = Object.fromEntries(CHOICES.map(([name, label]) => [name, this.#select(name, label)]));
     this.span = this.#select("within", "Time");
     this.costs = ["min_cost", "max_cost"].map((name) => this.#cost(name));
     this.outcomes = h("div", { class: "chips", role: "group", "aria-label": "Outcome" });
-    this.reset = h("button", { class: "button bare reset", type: "button", title: "Remove all filters (x)", onclick: () => this.clear() }, icon("close"), h("span", {}, "Clear filters"));
-    this.more = h("button", { class: "button more", type: "button", "aria-expanded": "false", "aria-controls": "choices", onclick: () => this.#unfold() }, icon("filter"), h("span", {}, "Filters"));
+    this.reset = h(
+      "button",
+      { class: "button bare reset", type: "button", title: "Remove all filters (x)", onclick: () => this.clear() },
+      icon("close"),
+      h("span", {}, "Clear filters"),
+    );
+    this.more = h(
+      "button",
+      {
+        class: "button more",
+        type: "button",
+        "aria-expanded": "false",
+        "aria-controls": "choices",
+        onclick: () => this.#unfold(),
+      },
+      icon("filter"),
+      h("span", {}, "Filters"),
+    );
     this.choices = h(
       "div",
       { class: "choices", id: "choices" },
       Object.values(this.selects),
       this.span,
-      h("span", { class: "cost", role: "group", "aria-label": "Cost in USD" }, h("span", { class: "unit" }, "$"), this.costs[0], h("span", { class: "unit" }, "to"), this.costs[1]),
+      h(
+        "span",
+        { class: "cost", role: "group", "aria-label": "Cost in USD" },
+        h("span", { class: "unit" }, "$"),
+        this.costs[0],
+        h("span", { class: "unit" }, "to"),
+        this.costs[1],
+      ),
     );
-    fill(form, h("label", { class: "search" }, icon("search"), this.search, h("kbd", { "aria-hidden": "true" }, "/")), this.more, this.choices, this.reset, this.outcomes);
-    fill(this.span, SPANS.map(([value, name]) => h("option", { value }, name)));
+    fill(
+      form,
+      h("label", { class: "search" }, icon("search"), this.search, h("kbd", { "aria-hidden": "true" }, "/")),
+      this.more,
+      this.choices,
+      this.reset,
+      this.outcomes,
+    );
+    fill(
+      this.span,
+      SPANS.map(([value, name]) => h("option", { value }, name)),
+    );
     form.addEventListener("submit", (event) => event.preventDefault());
     this.facets({});
     this.show(filters);
@@ -61,7 +108,10 @@ export class Filters {
     const shown = names.filter((name) => found[name] || this.filters.outcome === name);
     const all = total ?? Object.values(found).reduce((sum, number) => sum + number, 0);
     if (this.outcomes.contains(document.activeElement)) this.refocus = document.activeElement.dataset.value;
-    fill(this.outcomes, shown.length > 0 && [this.#chip("", "all", all), shown.map((name) => this.#chip(name, name, found[name] ?? 0))]);
+    fill(
+      this.outcomes,
+      shown.length > 0 && [this.#chip("", "all", all), shown.map((name) => this.#chip(name, name, found[name] ?? 0))],
+    );
     if (this.refocus !== undefined) this.outcomes.querySelector(`[data-value="${CSS.escape(this.refocus)}"]`)?.focus();
     this.refocus = undefined;
   }
@@ -78,16 +128,39 @@ export class Filters {
   #chip(value, name, number) {
     const isOn = (this.filters.outcome ?? "") === value;
     const label = [value && mark(value), h("span", {}, line(name)), h("span", { class: "number" }, compact(number))];
-    return h("button", { class: "chip", type: "button", "data-value": value, "aria-pressed": String(isOn), onclick: () => this.#change({ ...this.filters, outcome: isOn ? "" : value }) }, label);
+    return h(
+      "button",
+      {
+        class: "chip",
+        type: "button",
+        "data-value": value,
+        "aria-pressed": String(isOn),
+        onclick: () => this.#change({ ...this.filters, outcome: isOn ? "" : value }),
+      },
+      label,
+    );
   }
 
   #select(name, label) {
-    return h("select", { name, "aria-label": label, onchange: (event) => this.#change({ ...this.filters, [name]: event.target.value }) });
+    return h("select", {
+      name,
+      "aria-label": label,
+      onchange: (event) => this.#change({ ...this.filters, [name]: event.target.value }),
+    });
   }
 
   #cost(name) {
     const label = name === "min_cost" ? "Least cost" : "Greatest cost";
-    return h("input", { name, class: "number-input", type: "text", inputmode: "decimal", placeholder: name === "min_cost" ? "min" : "max", "aria-label": label, autocomplete: "off", oninput: () => this.#typed() });
+    return h("input", {
+      name,
+      class: "number-input",
+      type: "text",
+      inputmode: "decimal",
+      placeholder: name === "min_cost" ? "min" : "max",
+      "aria-label": label,
+      autocomplete: "off",
+      oninput: () => this.#typed(),
+    });
   }
 
   // The select is left alone where nothing changed: an open list would be closed.
@@ -100,13 +173,17 @@ export class Filters {
     const said = JSON.stringify(options);
     if (select.offered !== said) {
       select.offered = said;
-      fill(select, options.map(([value, text]) => h("option", { value }, text)));
+      fill(
+        select,
+        options.map(([value, text]) => h("option", { value }, text)),
+      );
     }
     this.#choose(select, chosen);
   }
 
   #choose(select, value) {
-    if (value && ![...select.options].some((option) => option.value === value)) select.append(h("option", { value }, line(value)));
+    if (value && ![...select.options].some((option) => option.value === value))
+      select.append(h("option", { value }, line(value)));
     select.value = value;
     select.toggleAttribute("data-on", value !== "");
   }

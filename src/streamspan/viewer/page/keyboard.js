@@ -21,5 +21,19 @@ export function listen(keys) {
 const SIGNS = { ArrowDown: "\u2193", ArrowUp: "\u2191", Escape: "Esc" };
 
 export function explain(place, keys) {
-  fill(place, keys.map(([names, what]) => h("div", {}, h("dt", {}, names.map((name) => h("kbd", {}, SIGNS[name] ?? name))), h("dd", {}, what))));
+  fill(
+    place,
+    keys.map(([names, what]) =>
+      h(
+        "div",
+        {},
+        h(
+          "dt",
+          {},
+          names.map((name) => h("kbd", {}, SIGNS[name] ?? name)),
+        ),
+        h("dd", {}, what),
+      ),
+    ),
+  );
 }

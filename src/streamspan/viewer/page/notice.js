@@ -25,5 +25,10 @@ export function announce(text) {
 export function notice(text, action) {
   const place = byId("notice");
   place.hidden = !text;
-  if (text) fill(place, h("span", {}, text), action && h("button", { class: "button", type: "button", onclick: action.run }, action.name));
+  if (text)
+    fill(
+      place,
+      h("span", {}, text),
+      action && h("button", { class: "button", type: "button", onclick: action.run }, action.name),
+    );
 }

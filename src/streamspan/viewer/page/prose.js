@@ -22,11 +22,18 @@ export function prose(text) {
 export const plain = (text) => [h("p", { dir: "auto" }, visible(text))];
 
 export function code(language, text) {
-  return h("pre", { class: "code", tabindex: "0", "data-language": language || undefined }, h("code", {}, visible(text).replace(/\n$/, "")));
+  return h(
+    "pre",
+    { class: "code", tabindex: "0", "data-language": language || undefined },
+    h("code", {}, visible(text).replace(/\n$/, "")),
+  );
 }
 
 function paragraphs(text) {
-  return text.split(/\n{2,}/).filter((block) => block.trim()).map((block) => paragraph(block.replace(/^\n+|\n+$/g, "")));
+  return text
+    .split(/\n{2,}/)
+    .filter((block) => block.trim())
+    .map((block) => paragraph(block.replace(/^\n+|\n+$/g, "")));
 }
 
 function paragraph(block) {

@@ -37,7 +37,12 @@ export class Table {
     this.fresh = new Set();
     this.head = h("div", { class: "row head", role: "row" });
     this.body = h("div", { class: "body", role: "rowgroup" });
-    this.grid = h("div", { class: "grid", role: "table", "aria-label": "Finished calls", "aria-colcount": COLUMNS.length }, h("div", { role: "rowgroup", class: "top" }, this.head), this.body);
+    this.grid = h(
+      "div",
+      { class: "grid", role: "table", "aria-label": "Finished calls", "aria-colcount": COLUMNS.length },
+      h("div", { role: "rowgroup", class: "top" }, this.head),
+      this.body,
+    );
     fill(place, this.grid);
     scroller.addEventListener("scroll", () => this.#later(), { passive: true });
     new ResizeObserver(() => this.#later()).observe(scroller);
@@ -98,22 +103,36 @@ export class Table {
     const top = this.#offset() + index * height;
     const covered = this.head.offsetHeight + this.#sticky();
     if (top - covered < this.scroller.scrollTop) this.scroller.scrollTop = top - covered;
-    else if (top + height > this.scroller.scrollTop + this.scroller.clientHeight) this.scroller.scrollTop = top + height - this.scroller.clientHeight;
+    else if (top + height > this.scroller.scrollTop + this.scroller.clientHeight)
+      this.scroller.scrollTop = top + height - this.scroller.clientHeight;
   }
 
   focus(call) {
-    [...this.#nodes.values()].find((row) => row.dataset.key === api.key(call))?.querySelector("a")?.focus({ preventScroll: true });
+    [...this.#nodes.values()]
+      .find((row) => row.dataset.key === api.key(call))
+      ?.querySelector("a")
+      ?.focus({ preventScroll: true });
   }
 
   #heads() {
-    fill(this.head, COLUMNS.map(([name, label, sort]) => this.#heading(name, label, sort)));
+    fill(
+      this.head,
+      COLUMNS.map(([name, label, sort]) => this.#heading(name, label, sort)),
+    );
   }
 
   #heading(name, label, sort) {
     const isSorted = sort && this.sort.sort === sort;
     const order = isSorted && (this.sort.order === "asc" ? "ascending" : "descending");
     const next = { sort, order: isSorted && this.sort.order === "desc" ? "asc" : "desc" };
-    const content = sort ? h("button", { type: "button", onclick: () => this.on.onSort(next) }, label, h("i", { class: "arrow", "aria-hidden": "true" })) : label;
+    const content = sort
+      ? h(
+          "button",
+          { type: "button", onclick: () => this.on.onSort(next) },
+          label,
+          h("i", { class: "arrow", "aria-hidden": "true" }),
+        )
+      : label;
     return h("span", { class: `cell ${name}`, role: "columnheader", "aria-sort": order || (sort ? "none" : undefined) }, content);
   }
 
@@ -206,7 +225,8 @@ export class Table {
     let before = null;
     for (const index of [...this.#nodes.keys()].sort((a, b) => a - b)) {
       const node = this.#nodes.get(index);
-      if (node.previousElementSibling !== before) this.body.insertBefore(node, before ? before.nextSibling : this.body.firstChild);
+      if (node.previousElementSibling !== before)
+        this.body.insertBefore(node, before ? before.nextSibling : this.body.firstChild);
       before = node;
     }
   }
@@ -233,7 +253,11 @@ export class Table {
   }
 
   #row(call) {
-    const row = h("div", { class: "row", role: "row" }, COLUMNS.map(([name]) => h("span", { class: `cell ${name}`, role: "cell" }, CELLS[name](call))));
+    const row = h(
+      "div",
+      { class: "row", role: "row" },
+      COLUMNS.map(([name]) => h("span", { class: `cell ${name}`, role: "cell" }, CELLS[name](call))),
+    );
     row.dataset.key = api.key(call);
     if (this.fresh.delete(row.dataset.key)) row.dataset.fresh = "";
     row.addEventListener("click", (event) => {
@@ -247,21 +271,42 @@ export class Table {
 
 const CELLS = {
   outcome: (call) => badge(call.outcome),
-  started: (call) => h("time", { datetime: new Date(call.started_ms).toISOString(), title: fullTime(call.started_ms) }, time(call.started_ms)),
-  model: (call) => [h("a", { href: api.path(call), title: `${line(call.model)} \u00b7 ${line(call.provider ?? "")}` }, line(call.model ?? "unknown model")), call.source === "foreign" && h("span", { class: "foreign", title: "Not written by streamspan: what another instrumentation said" }, "other")],
-  preview: (call) => (call.error ? h("span", { class: "wrong", dir: "auto" }, line(call.error).slice(0, 300)) : h("span", { dir: "auto" }, line((call.preview ?? "").slice(0, 400)))),
+  started: (call) =>
+    h("time", { datetime: new Date(call.started_ms).toISOString(), title: fullTime(call.started_ms) }, time(call.started_ms)),
+  model: (call) => [
+    h(
+      "a",
+      { href: api.path(call), title: `${line(call.model)} \u00b7 ${line(call.provider ?? "")}` },
+      line(call.model ?? "unknown model"),
+    ),
+    call.source === "foreign" &&
+      h("span", { class: "foreign", title: "Not written by streamspan: what another instrumentation said" }, "other"),
+  ],
+  preview: (call) =>
+    call.error
+      ? h("span", { class: "wrong", dir: "auto" }, line(call.error).slice(0, 300))
+      : h("span", { dir: "auto" }, line((call.preview ?? "").slice(0, 400))),
   who: (call) => line([call.user_id, call.session_id].filter(Boolean).join(" \u00b7 ")),
   first: (call) => duration(call.time_to_first_content_ms),
   duration: (call) => duration(call.duration_ms),
   rate: (call) => rate(call.tokens_per_second),
   tokens: (call) => tokens(call),
-  cost: (call) => (call.unpriced ? h("span", { class: "weak", title: "No price is known for this model" }, "no price") : about(money(call.cost), (call.estimated ?? []).length > 0)),
+  cost: (call) =>
+    call.unpriced
+      ? h("span", { class: "weak", title: "No price is known for this model" }, "no price")
+      : about(money(call.cost), (call.estimated ?? []).length > 0),
 };
 
 function tokens(call) {
   if (call.input_tokens === null && call.output_tokens === null) return NONE;
   const estimated = call.estimated ?? [];
-  const parts = [about(compact(call.input_tokens), estimated.includes("input_tokens")), about(compact(call.output_tokens), estimated.includes("output_tokens"))];
-  const more = [call.cached_tokens && `${compact(call.cached_tokens)} cached`, call.reasoning_tokens && `${compact(call.reasoning_tokens)} reasoning`].filter(Boolean);
+  const parts = [
+    about(compact(call.input_tokens), estimated.includes("input_tokens")),
+    about(compact(call.output_tokens), estimated.includes("output_tokens")),
+  ];
+  const more = [
+    call.cached_tokens && `${compact(call.cached_tokens)} cached`,
+    call.reasoning_tokens && `${compact(call.reasoning_tokens)} reasoning`,
+  ].filter(Boolean);
   return h("span", { title: more.join(", ") || undefined }, parts[0], h("span", { class: "weak" }, " \u2192 "), parts[1]);
 }

@@ -39,7 +39,10 @@ function gapChart(gaps, isExact) {
     ys: gaps.map((gap) => gap[1]),
     xText: duration,
     yText: duration,
-    told: (at) => (isExact ? `${duration(gaps[at][1])} without a chunk, until ${duration(gaps[at][0])}` : `about ${duration(gaps[at][1])} from chunk to chunk, until ${duration(gaps[at][0])}`),
+    told: (at) =>
+      isExact
+        ? `${duration(gaps[at][1])} without a chunk, until ${duration(gaps[at][0])}`
+        : `about ${duration(gaps[at][1])} from chunk to chunk, until ${duration(gaps[at][0])}`,
   });
 }
 
@@ -65,7 +68,13 @@ function plotted(title, options) {
 
 function more(summary) {
   if (!summary.chunks || summary.chunks < 2) return null;
-  return h("p", { class: "weak note" }, "Each chunk's own time is kept with ", h("code", {}, "STREAMSPAN_CAPTURE_STREAM_CHUNKS=true"), "; then each gap is drawn here.");
+  return h(
+    "p",
+    { class: "weak note" },
+    "Each chunk's own time is kept with ",
+    h("code", {}, "STREAMSPAN_CAPTURE_STREAM_CHUNKS=true"),
+    "; then each gap is drawn here.",
+  );
 }
 
 function median(numbers) {

@@ -7,7 +7,12 @@ import { bytes, compact, count, money } from "./format.js";
 import { toast } from "./notice.js";
 import { line } from "./visible.js";
 
-const SPANS = [["Last 24 hours", 86_400_000], ["Last 7 days", 604_800_000], ["Last 30 days", 2_592_000_000], ["All", 0]];
+const SPANS = [
+  ["Last 24 hours", 86_400_000],
+  ["Last 7 days", 604_800_000],
+  ["Last 30 days", 2_592_000_000],
+  ["All", 0],
+];
 const REFRESH_MS = 2_000;
 const SURE_MS = 4_000;
 const FORGET = "Delete all calls";
@@ -20,8 +25,17 @@ export class Totals {
     this.place = place;
     this.onModel = onModel;
     this.body = h("div", { class: "totals-body" });
-    const choose = h("select", { "aria-label": "Time", onchange: (event) => this.#within(Number(event.target.value)) }, SPANS.map(([name, ms]) => h("option", { value: String(ms), selected: ms === 0 }, name)));
-    this.remove = h("button", { class: "button bare danger", type: "button", onclick: () => this.#forget() }, icon("trash"), h("span", {}, FORGET));
+    const choose = h(
+      "select",
+      { "aria-label": "Time", onchange: (event) => this.#within(Number(event.target.value)) },
+      SPANS.map(([name, ms]) => h("option", { value: String(ms), selected: ms === 0 }, name)),
+    );
+    this.remove = h(
+      "button",
+      { class: "button bare danger", type: "button", onclick: () => this.#forget() },
+      icon("trash"),
+      h("span", {}, FORGET),
+    );
     fill(place, h("div", { class: "totals-head" }, h("h2", { class: "heading" }, "Totals"), this.remove, choose), this.body);
   }
 
@@ -31,7 +45,15 @@ export class Totals {
     try {
       this.#draw(await api.totals(this.#span && Date.now() - this.#span));
     } catch (error) {
-      fill(this.body, h("div", { class: "state" }, h("p", {}, error.message), h("button", { class: "button", type: "button", onclick: () => this.show() }, "Try again")));
+      fill(
+        this.body,
+        h(
+          "div",
+          { class: "state" },
+          h("p", {}, error.message),
+          h("button", { class: "button", type: "button", onclick: () => this.show() }, "Try again"),
+        ),
+      );
     }
   }
 
@@ -78,11 +100,25 @@ export class Totals {
     if (said === this.said && this.body.querySelector(".tiles")) return;
     this.said = said;
     this.remove.hidden = models.length === 0;
-    if (models.length === 0) return void fill(this.body, h("div", { class: "state" }, h("h3", {}, "Nothing to add up yet"), h("p", { class: "weak" }, "Totals appear with the first finished call.")));
+    if (models.length === 0)
+      return void fill(
+        this.body,
+        h(
+          "div",
+          { class: "state" },
+          h("h3", {}, "Nothing to add up yet"),
+          h("p", { class: "weak" }, "Totals appear with the first finished call."),
+        ),
+      );
     fill(
       this.body,
       tiles(models, stored),
-      h("div", { class: "pair-of-charts" }, perDay("Cost by day", days, "cost", money), perDay("Calls by day", days, "calls", count)),
+      h(
+        "div",
+        { class: "pair-of-charts" },
+        perDay("Cost by day", days, "cost", money),
+        perDay("Calls by day", days, "calls", count),
+      ),
       perModel(models, this.onModel),
     );
   }
@@ -99,7 +135,11 @@ function tiles(models, stored) {
     ["Failed", `${compact(failed)}${failed ? ` (${share(failed, sum("calls"))})` : ""}`],
     ["Stored", stored ? `${compact(stored.calls)} calls, ${bytes(stored.bytes)}` : ""],
   ];
-  return h("dl", { class: "tiles" }, said.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  return h(
+    "dl",
+    { class: "tiles" },
+    said.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+  );
 }
 
 const share = (part, whole) => `${((100 * part) / whole).toFixed(part / whole < 0.1 ? 1 : 0)} %`;
@@ -160,8 +200,23 @@ function perModel(models, onModel) {
       h(
         "table",
         { class: "by-model" },
-        h("thead", {}, h("tr", {}, ["Model", "Calls", "Failed", "Tokens in", "Tokens out", "Cost"].map((name, at) => h("th", { scope: "col", class: at ? "figure" : undefined }, name)), h("th", { scope: "col" }, h("span", { class: "unseen" }, "Share of the cost")))),
-        h("tbody", {}, sorted.map((model) => modelRow(model, most, onModel))),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            ["Model", "Calls", "Failed", "Tokens in", "Tokens out", "Cost"].map((name, at) =>
+              h("th", { scope: "col", class: at ? "figure" : undefined }, name),
+            ),
+            h("th", { scope: "col" }, h("span", { class: "unseen" }, "Share of the cost")),
+          ),
+        ),
+        h(
+          "tbody",
+          {},
+          sorted.map((model) => modelRow(model, most, onModel)),
+        ),
       ),
     ),
   );
@@ -170,7 +225,23 @@ function perModel(models, onModel) {
 function modelRow(model, most, onModel) {
   const bar = h("i", { class: "share" });
   bar.style.width = `${(100 * (model.cost ?? 0)) / most}%`;
-  const name = h("button", { class: "text-button", type: "button", title: "Show the calls of this model", onclick: () => onModel(model.model) }, line(model.model ?? "unknown model"));
-  const figures = [compact(model.calls), model.failed ? h("span", { class: "wrong" }, compact(model.failed)) : "0", compact(model.input_tokens), compact(model.output_tokens), money(model.cost)];
-  return h("tr", {}, h("th", { scope: "row" }, name), figures.map((value) => h("td", { class: "figure" }, value)), h("td", { class: "share-cell", "aria-hidden": "true" }, bar));
+  const name = h(
+    "button",
+    { class: "text-button", type: "button", title: "Show the calls of this model", onclick: () => onModel(model.model) },
+    line(model.model ?? "unknown model"),
+  );
+  const figures = [
+    compact(model.calls),
+    model.failed ? h("span", { class: "wrong" }, compact(model.failed)) : "0",
+    compact(model.input_tokens),
+    compact(model.output_tokens),
+    money(model.cost),
+  ];
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, name),
+    figures.map((value) => h("td", { class: "figure" }, value)),
+    h("td", { class: "share-cell", "aria-hidden": "true" }, bar),
+  );
 }

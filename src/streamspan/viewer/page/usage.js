@@ -7,7 +7,8 @@ import { line } from "./visible.js";
 const PARTS = ["fresh", "cached", "written", "spoken", "reasoning"];
 
 export function usage({ summary, attributes }) {
-  const written = attributes["gen_ai.usage.cache_write.input_tokens"] ?? attributes["gen_ai.usage.cache_creation.input_tokens"] ?? 0;
+  const written =
+    attributes["gen_ai.usage.cache_write.input_tokens"] ?? attributes["gen_ai.usage.cache_creation.input_tokens"] ?? 0;
   const cached = summary.cached_tokens ?? 0;
   const reasoning = summary.reasoning_tokens ?? 0;
   const split = {
@@ -27,7 +28,17 @@ export function usage({ summary, attributes }) {
     h(
       "table",
       {},
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), h("th", { scope: "col", class: "figure" }, "Tokens"), h("th", { scope: "col", class: "figure" }, "Cost"))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          h("th", { scope: "col" }, ""),
+          h("th", { scope: "col", class: "figure" }, "Tokens"),
+          h("th", { scope: "col", class: "figure" }, "Cost"),
+        ),
+      ),
       h(
         "tbody",
         {},
@@ -62,13 +73,20 @@ function bar(split) {
 }
 
 function row(name, tokens, cost, part = "", kind = part ? "of" : "") {
-  return h("tr", { class: kind || undefined }, h("th", { scope: "row" }, part && h("i", { class: "swatch", "data-part": part }), name), h("td", { class: "figure" }, tokens), h("td", { class: "figure" }, cost));
+  return h(
+    "tr",
+    { class: kind || undefined },
+    h("th", { scope: "row" }, part && h("i", { class: "swatch", "data-part": part }), name),
+    h("td", { class: "figure" }, tokens),
+    h("td", { class: "figure" }, cost),
+  );
 }
 
 function notes(summary, attributes, estimated) {
   const source = attributes["streamspan.cost.source"];
   const said = [
-    estimated.length > 0 && `~ is our estimate: the provider reported no ${estimated.map((name) => name.replace("_", " ")).join(" and no ")}.`,
+    estimated.length > 0 &&
+      `~ is our estimate: the provider reported no ${estimated.map((name) => name.replace("_", " ")).join(" and no ")}.`,
     summary.unpriced && "No price is known for this model.",
     source && `Price from ${line(source)}.`,
     attributes["streamspan.usage.omitted"] === "counted" && "The usage is on another span, which has it already.",

@@ -4,7 +4,9 @@
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 export function visible(text) {
-  return String(text ?? "").replace(/\r\n?/g, "\n").replace(CONTROL, sign);
+  return String(text ?? "")
+    .replace(/\r\n?/g, "\n")
+    .replace(CONTROL, sign);
 }
 
 // The same on one line.

@@ -13,8 +13,19 @@ export function waterfall(spans, selected, onOpen) {
   return h(
     "section",
     { class: "part waterfall" },
-    h("h3", {}, spans.length === 1 ? "1 span" : `${spans.length} spans`, h("span", { class: "weak" }, ` ${duration(end - begin)}`)),
-    h("div", { class: "scale", "aria-hidden": "true" }, h("span", {}, "0"), h("span", {}, duration(length / 2)), h("span", {}, duration(length))),
+    h(
+      "h3",
+      {},
+      spans.length === 1 ? "1 span" : `${spans.length} spans`,
+      h("span", { class: "weak" }, ` ${duration(end - begin)}`),
+    ),
+    h(
+      "div",
+      { class: "scale", "aria-hidden": "true" },
+      h("span", {}, "0"),
+      h("span", {}, duration(length / 2)),
+      h("span", {}, duration(length)),
+    ),
     h("ol", { class: "spans" }, rows),
   );
 }
@@ -22,7 +33,10 @@ export function waterfall(spans, selected, onOpen) {
 // Depth first, by start. A span whose parent is not here stands at the top; one that is its own ancestor, too.
 function ordered(spans) {
   const ids = new Set(spans.map((span) => span.span_id));
-  const below = Map.groupBy([...spans].sort((a, b) => a.started_ms - b.started_ms), (span) => (ids.has(span.parent_id) ? span.parent_id : ""));
+  const below = Map.groupBy(
+    [...spans].sort((a, b) => a.started_ms - b.started_ms),
+    (span) => (ids.has(span.parent_id) ? span.parent_id : ""),
+  );
   const found = [];
   const seen = new Set();
   const visit = (span, depth) => {
@@ -42,12 +56,30 @@ function row(span, depth, { begin, length, selected, onOpen }) {
   bar.style.left = `${(100 * (span.started_ms - begin)) / length}%`;
   bar.style.width = `${(100 * (span.duration_ms ?? 0)) / length}%`;
   const title = span.is_call
-    ? h("a", { href: path({ trace_id: selected.trace_id, span_id: span.span_id }), onclick: (event) => follow(event, () => onOpen({ trace_id: selected.trace_id, span_id: span.span_id })) }, name)
+    ? h(
+        "a",
+        {
+          href: path({ trace_id: selected.trace_id, span_id: span.span_id }),
+          onclick: (event) => follow(event, () => onOpen({ trace_id: selected.trace_id, span_id: span.span_id })),
+        },
+        name,
+      )
     : h("span", {}, name);
-  const label = h("span", { class: "span-name", title: `${name} \u00b7 ${line(span.service)}` }, title, span.failed && h("span", { class: "wrong" }, " failed"));
+  const label = h(
+    "span",
+    { class: "span-name", title: `${name} \u00b7 ${line(span.service)}` },
+    title,
+    span.failed && h("span", { class: "wrong" }, " failed"),
+  );
   label.style.paddingLeft = `${Math.min(depth, 12) * 14}px`;
   const isHere = span.span_id === selected.span_id;
-  return h("li", { "data-selected": isHere, "aria-current": isHere ? "true" : undefined }, label, h("span", { class: "track" }, bar), h("span", { class: "span-time" }, duration(span.duration_ms)));
+  return h(
+    "li",
+    { "data-selected": isHere, "aria-current": isHere ? "true" : undefined },
+    label,
+    h("span", { class: "track" }, bar),
+    h("span", { class: "span-time" }, duration(span.duration_ms)),
+  );
 }
 
 function follow(event, open) {
