@@ -26,6 +26,8 @@ HOSTILE: Final = (
 )
 HARMLESS: Final = HOSTILE.replace("\x1b", "\u241b").replace("\x07", "\u2407").replace("\u202e", "\u27e8U+202E\u27e9")
 
+# Three processes and a browser start, at worst on a machine that is busy with the other tests.
+pytestmark = pytest.mark.timeout(150)
 expect.set_options(timeout=TIMEOUT)
 
 
