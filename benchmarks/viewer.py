@@ -25,8 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from streamspan import semconv
 
-from arriving import MS, ours, progress, span
+import arriving as _arriving  # pyright: ignore[reportMissingImports]
 
+arriving: Any = _arriving
 _SENDERS: Final = 4
 _ANSWER: Final = json.dumps([{"role": "assistant", "parts": [{"type": "text", "content": "word " * 400}]}])
 _QUESTION: Final = json.dumps([{"role": "user", "parts": [{"type": "text", "content": "why? " * 400}]}])
@@ -107,7 +108,8 @@ def run(address: str, seconds: float, rate: int, streams: int) -> dict[str, Any]
     times = sorted(load.seconds)
     return {
         "calls sent": sent, "calls stored": stored, "refused": load.refused, "streams running": running,
-        "seconds": round(took, 1), "calls per second": round(sent / took), "answer ms (median)": round(1e3 * statistics.median(times), 1),
+        "seconds": round(took, 1), "calls per second": round(sent / took),
+        "answer ms (median)": round(1e3 * statistics.median(times), 1),
         "answer ms (99 %)": round(1e3 * times[int(0.99 * len(times))], 1), "events to the page": sum(events),
         "page: list ms": timed(address, "/api/calls?limit=100"), "page: search ms": timed(address, "/api/calls?q=why+word"),
     }  # fmt: skip
@@ -116,16 +118,16 @@ def run(address: str, seconds: float, rate: int, streams: int) -> dict[str, Any]
 def call(number: int) -> bytes:
     """A finished call with some thousand characters of content."""
     said = {semconv.INPUT_MESSAGES: _QUESTION, semconv.OUTPUT_MESSAGES: _ANSWER, semconv.COST_TOTAL: 0.001}
-    made = ours(model=f"model-{number % 7}", **said, **{semconv.USER_ID: f"user-{number % 50}"})
-    return span(
-        made, trace_id=f"{number + 1:032x}", span_id=f"{number + 1:016x}", start=time.time_ns() - 1500 * MS
+    made = arriving.ours(model=f"model-{number % 7}", **said, **{semconv.USER_ID: f"user-{number % 50}"})
+    return arriving.span(
+        made, trace_id=f"{number + 1:032x}", span_id=f"{number + 1:016x}", start=time.time_ns() - 1500 * arriving.MS
     ).SerializeToString()
 
 
 def beat(stream: int, number: int) -> bytes:
     """A progress event of a stream that runs."""
     ids = {"trace_id": f"f{stream:031x}", "span_id": f"f{stream:015x}"}
-    return progress("word " * min(10 * number, 800), 500 * number, number, **ids).SerializeToString()
+    return arriving.progress("word " * min(10 * number, 800), 500 * number, number, **ids).SerializeToString()
 
 
 def watch(address: str, events: list[int]) -> None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from streamspan import semconv
 
@@ -35,7 +36,7 @@ def span(
     made = of_resource.scope_spans.add().spans.add()
     made.trace_id, made.span_id, made.parent_span_id = map(bytes.fromhex, (trace_id, span_id, parent_id))
     made.name, made.start_time_unix_nano, made.end_time_unix_nano = name, start, start + ms * MS
-    made.status.code = 2 if failed else 0
+    made.status.code = Status.STATUS_CODE_ERROR if failed else Status.STATUS_CODE_UNSET
     made.attributes.extend(pairs(attributes or {}))
     for event_name, at, said in events:
         made.events.add(name=event_name, time_unix_nano=start + at * MS, attributes=pairs(said))

@@ -31,7 +31,7 @@ class Running:
 
     def get(self, path: str, **headers: str) -> Any:
         """The JSON at this path."""
-        return json.loads(self.request("GET", path, **headers)[2])
+        return json.loads(self.request("GET", path, b"", **headers)[2])
 
     def send(self, message: Message, **headers: str) -> int:
         """The status with which OTLP is answered."""

@@ -83,7 +83,11 @@ def test_port_of_another_viewer(
     out, err = capfd.readouterr()
     assert out.strip() == viewer.address
     assert "already (:memory:): the calls go there" in err
-    monkeypatch.setattr(application, "about", lambda *_: None)
+
+    def nobody(_: str, __: str) -> None:
+        return None
+
+    monkeypatch.setattr(application, "about", nobody)
     assert application.run(wishes) == 0
     out, err = capfd.readouterr()
     assert out.strip() not in ("", viewer.address)

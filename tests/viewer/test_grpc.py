@@ -24,8 +24,12 @@ def test_exporter() -> None:
     """A call that is sent over gRPC is there."""
     inbox = Inbox(Store(":memory:"))
     forwarded: list[str] = []
+
+    def forward(path: str, _: object, __: bytes) -> None:
+        forwarded.append(path)
+
     sinks = {"traces": inbox.traces, "logs": inbox.logs}
-    with serving_grpc("127.0.0.1", 0, Access(), sinks, lambda path, *_: forwarded.append(path)) as port:
+    with serving_grpc("127.0.0.1", 0, Access(), sinks, forward) as port:
         provider = TracerProvider()
         provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(f"127.0.0.1:{port}", insecure=True)))
         with provider.get_tracer("t").start_as_current_span("chat m", attributes=ours()) as made:

@@ -41,7 +41,7 @@ ROUTES = [
 )
 def test_other_pages(viewer: Running, headers: dict[str, str], status: int) -> None:
     """A page of another site, by its own name or by ours, is refused on every route."""
-    assert {viewer.request(method, path, **headers)[0] for method, path in ROUTES} == {status}
+    assert {viewer.request(method, path, b"", **headers)[0] for method, path in ROUTES} == {status}
 
 
 @pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "127.0.0.1", "127.8.8.8", "[::1]", "app.localhost"])
