@@ -58,10 +58,11 @@ def test_running_call_and_its_end(inbox: Inbox) -> None:
     assert inbox.since(later.mark).ended == []
 
 
-def test_progress_is_kept_with_the_span(inbox: Inbox) -> None:
-    """The detail of a finished call has the text as it was seen to grow."""
+@pytest.mark.parametrize("last", ["running", "completed"])
+def test_progress_is_kept_with_the_span(inbox: Inbox, last: str) -> None:
+    """The detail of a finished call has the text as it was seen to grow, whether the last event or the span was faster."""
     inbox.logs(progress("Li", 500, 1))
-    inbox.logs(progress("Lima", 1000, 2))
+    inbox.logs(progress("Lima", 1000, 2, last))
     inbox.traces(span(ours()))
     found = inbox.store.find(TRACE, SPAN)
     assert found

@@ -3,6 +3,7 @@
 import io
 import threading
 import time
+from typing import Any
 
 from rich.console import Console
 
@@ -38,7 +39,7 @@ def test_lines() -> None:
     """Without a terminal: one plain line for each finished call, once."""
     file = io.StringIO()
     lines = Lines(Console(file=file, width=120, markup=False))
-    more = {semconv.PREVIEW: f"In Peru.\n{BAD}", semconv.COST_TOTAL: 0.5, semconv.USAGE_OUTPUT_TOKENS: 7}
+    more: dict[str, Any] = {semconv.PREVIEW: f"In Peru.\n{BAD}", semconv.COST_TOTAL: 0.5, semconv.USAGE_OUTPUT_TOKENS: 7}
     for _ in range(2):
         lines.show(list(rows(span(ours(**more)))))
     lines.show(list(rows(span(name="GET", span_id="c" * 16))))
