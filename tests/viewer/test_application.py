@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from streamspan import cli
 from streamspan.viewer import application
 from streamspan.viewer.application import command_of, environment
 from streamspan.viewer.store import Store
@@ -158,3 +159,11 @@ def test_about(start: Callable[..., Running]) -> None:
     assert found["database"] == ":memory:"
     assert application.about("http://127.0.0.1:9", "") is None
     assert viewer.send(span(ours()), authorization="Bearer hush") == 200
+
+
+def test_view_where_a_viewer_runs(viewer: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second viewer on the same port says where the first one is."""
+    port = viewer.address.rpartition(":")[2]
+    assert cli.main(["view", "--port", port, "--db", ":memory:"]) == 1
+    told = f"streamspan view: a viewer runs there already, open {viewer.address} (its calls: :memory:)\n"
+    assert capsys.readouterr() == ("", told)
