@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from streamspan.commands import fail, lacking
+from streamspan.commands.requirements import fail, lacking
 
 if TYPE_CHECKING:
     from streamspan.viewer.terminal import Options
