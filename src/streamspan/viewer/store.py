@@ -206,7 +206,9 @@ class Store:
 
     def _shrink(self) -> None:
         with self._lock, suppress(sqlite3.Error):
-            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+            self._connection.executescript(
+                "PRAGMA incremental_vacuum"
+            )  # which, unlike execute in Python 3.11, goes on to its end
 
     # --- the file ---
 
