@@ -38,7 +38,7 @@ def viewing(number: signal.Signals) -> Generator[tuple[str, "subprocess.Popen[st
     """`streamspan view` on a free port: its address, its process, and what it printed once the block has ended it."""
     printed: list[str] = []
     with subprocess.Popen(
-        [*COMMAND, "view", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*COMMAND, "view", "--port", "0", "--db", ":memory:"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout
         greeting = process.stdout.readline()
@@ -107,7 +107,7 @@ def test_view_with_the_port_in_use() -> None:
     """A port in use is one line and exit code 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = run("view", "--port", str(port))
+        done = run("view", "--port", str(port), "--db", ":memory:")
     told = f"streamspan view: port {port} on 127.0.0.1 is in use: stop what listens there or choose another with --port\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
 
@@ -131,13 +131,14 @@ def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a command the usage is shown."""
     with pytest.raises(SystemExit, match=r"^2$"):
         main([])
-    assert "{demo,view}" in capsys.readouterr().err
+    assert "{demo,run,view}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("command", "told"),
     [
         ("view", "streamspan view needs rich, uvicorn: pip install 'streamspan[viewer]'\n"),
+        ("run", "streamspan run needs rich, uvicorn: pip install 'streamspan[viewer]'\n"),
         ("demo", "streamspan demo needs rich, uvicorn: pip install 'streamspan[openai,anthropic,viewer]'\n"),
     ],
 )
@@ -175,6 +176,7 @@ def test_demo_interrupted() -> None:
     ) as process:
         assert process.stdout
         assert process.stderr
+        assert re.search(r"in a browser, live: http://127.0.0.1:\d+\n", process.stdout.readline())
         assert "chat.py" in process.stdout.readline()
         while "Why is the sky blue?" not in process.stdout.readline():
             assert process.poll() is None

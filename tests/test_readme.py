@@ -47,7 +47,7 @@ def replay() -> Generator[str]:
 @contextmanager
 def view(printed: list[str]) -> Generator[str]:
     """``streamspan view``, whose lines are kept; its address."""
-    command = [sys.executable, "-m", "streamspan.cli", "view", "--port", "0"]
+    command = [sys.executable, "-m", "streamspan.cli", "view", "--port", "0", "--db", ":memory:"]
     environment = os.environ | {"COLUMNS": "120"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from streamspan.commands import fail, lacking, run, view
+from streamspan.commands import run, view
+from streamspan.commands.requirements import fail, lacking
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -71,6 +71,7 @@ def test_rows() -> None:
         estimated=frozenset({"output_tokens"}),
         cost=0.00123,
         preview="the last words",
+        response_model="gpt-4o-mini-2024-07-18",
     )
     assert list(rows(encode_spans([child, parent]))) == [
         Row(trace_id, f"{child.context.span_id:016x}", parent_id, "chat", "shop", 2 * 10**9, 35 * 10**8, False, expected),
@@ -118,13 +119,16 @@ def test_call_of_another_instrumentation() -> None:
         Status(StatusCode.ERROR),
     )
     preview = 'Let me look.\nweather({"city": "Oslo"})'
-    assert found == Call("chat", "m", "failed", first_content_ms=250, cost=0.5, error="error", preview=preview)
+    assert found == Call(
+        "chat", "m", "failed", first_content_ms=250, cost=0.5, error="error", preview=preview, response_model="m", is_foreign=True
+    )
 
 
 @pytest.mark.parametrize("messages", ["", "[", "7", "[7]", "[[]]", '{"parts": 1}', '[{"parts": [1]}]', "[" * 100_000])
 def test_unreadable_output_messages(messages: str) -> None:
     """Output messages that are no messages are no preview."""
-    assert call({semconv.OPERATION_NAME: "chat", semconv.OUTPUT_MESSAGES: messages}) == Call("chat", "unknown model", "ended")
+    found = call({semconv.OPERATION_NAME: "chat", semconv.OUTPUT_MESSAGES: messages})
+    assert found == Call("chat", "unknown model", "ended", is_foreign=True)
 
 
 def test_attributes_of_the_wrong_type() -> None:

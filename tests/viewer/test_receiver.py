@@ -14,8 +14,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from starlette.applications import Starlette
 
-from streamspan.viewer.receiver import JSON, PROTOBUF, receiver
+from streamspan.viewer.receiver import JSON, PROTOBUF, UnavailableError, routes
 from streamspan.viewer.receiver import LIMIT as FULL_LIMIT
 from streamspan.viewer.server import listen, serving
 
@@ -45,7 +46,7 @@ class Site:
 def serve(limit: int) -> Iterator[Site]:
     """A receiver while the test runs."""
     received: list[ExportTraceServiceRequest] = []
-    with serving(receiver(received.append, limit), listen("127.0.0.1", 0)) as url:
+    with serving(Starlette(routes=routes(received.append, limit=limit)), listen("127.0.0.1", 0)) as url:
         yield Site(url, received)
 
 
@@ -238,3 +239,14 @@ def test_client_that_leaves(site: Site) -> None:
     connection.endheaders(b"\x0a")
     connection.close()
     assert site.post("/v1/traces", b"", Content_Type=PROTOBUF)[0] == 200
+
+
+def test_sink_that_cannot_take_it() -> None:
+    """What cannot be taken now is answered with 503, which has exporters try again."""
+
+    def full(_: ExportTraceServiceRequest) -> None:
+        raise UnavailableError("no room")
+
+    with serving(Starlette(routes=routes(full)), listen("127.0.0.1", 0)) as url:
+        status, _, answer = Site(url, []).post("/v1/traces", b"", Content_Type=PROTOBUF)
+    assert (status, refusal(answer)) == (503, (14, "no room"))

@@ -1,15 +1,1 @@
-"""The commands of ``streamspan``, one file each; what a command needs is imported when it runs."""
-
-import importlib.util
-import sys
-
-
-def lacking(*modules: str) -> str:
-    """The names of those modules that are not installed."""
-    return ", ".join(name for name in modules if importlib.util.find_spec(name) is None)
-
-
-def fail(message: str) -> int:
-    """Say on stderr why a command ends; the exit code."""
-    print(message, file=sys.stderr)  # noqa: T201
-    return 1
+"""What the ``streamspan`` command can do, a file for each group; each is imported with little, and the rest when it runs."""

@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any
 
-from streamspan.commands import fail, lacking
+from streamspan.commands.requirements import fail, lacking
 from streamspan.commands.view import MODULES, TOKEN, receiving
 
 

@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from streamspan.commands import fail, lacking
+from streamspan.commands.requirements import fail, lacking
 
 if TYPE_CHECKING:
     from streamspan.viewer.terminal import Options
@@ -54,9 +54,20 @@ def _view(arguments: argparse.Namespace) -> int:
         return fail("streamspan view --grpc-port needs grpcio: pip install 'streamspan[grpc,viewer]'")
     try:
         view(options(arguments), stdout(), live=arguments.terminal)
-    except (CannotListenError, StoreError) as error:
+    except CannotListenError as error:
+        return fail(f"streamspan view: {_already(arguments) or error}")
+    except StoreError as error:
         return fail(f"streamspan view: {error}")
     return 0
+
+
+def _already(arguments: argparse.Namespace) -> str:
+    """That a viewer has the port, if one has it."""
+    from streamspan.viewer.application import about
+
+    address = f"http://{arguments.host}:{PORT if arguments.port is None else arguments.port}"
+    found = about(address, os.environ.get(TOKEN, ""))
+    return f"a viewer runs there already, open {address} (its calls: {found.get('database')})" if found else ""
 
 
 def options(arguments: argparse.Namespace) -> "Options":

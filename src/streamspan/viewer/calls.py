@@ -14,6 +14,7 @@ from streamspan.viewer import foreign, otlp
 
 _SERVICE_NAME: Final = "service.name"
 _LARGEST: Final = 2**53  # past it, neither JavaScript nor SQLite has the number as it is
+_LONGEST_PREVIEW: Final = 4096
 RUNNING: Final = "running"
 LOST: Final = "lost"
 """The outcome of a call that was seen running and whose end never came."""
@@ -137,7 +138,7 @@ def call(found: Mapping[str, Any], *, failed: bool, message: str = "") -> Call |
         model=_text(found, semconv.REQUEST_MODEL) or _text(found, semconv.RESPONSE_MODEL) or "unknown model",
         outcome=_text(found, semconv.OUTCOME) or ("failed" if failed else "ended"),
         error=f"{error}: {message}" if error and message and message != error else error,
-        preview=_text(found, semconv.PREVIEW) or said(found.get(semconv.OUTPUT_MESSAGES)),
+        preview=(_text(found, semconv.PREVIEW) or said(found.get(semconv.OUTPUT_MESSAGES)))[-_LONGEST_PREVIEW:],
         is_foreign=semconv.OUTCOME not in found,
         **numbers(found),
         **_names(found),

@@ -118,7 +118,7 @@ def _of_event(event: str, said: Mapping[str, Any]) -> dict[str, Any]:
         case ["gen_ai", ("system" | "user" | "assistant" | "tool") as role, "message"]:
             return {semconv.INPUT_MESSAGES: [_message(said, role)]}
         case ["gen_ai", "choice"]:
-            answer = {**said, **_fields(_read(said.get("message"))), "finish_reason": said.get("finish_reason")}
+            answer = {**(_fields(_read(said.get("message"))) or said), "finish_reason": said.get("finish_reason")}
             return {semconv.OUTPUT_MESSAGES: [_message(answer, "assistant")]}
         case ["gen_ai", "content", ("prompt" | "completion") as side]:
             ours, role = _SIDES[side]

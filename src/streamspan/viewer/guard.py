@@ -62,13 +62,13 @@ class Access:
 
     def knows_host(self, host: str) -> bool:
         """Whether a request with this ``Host`` is meant for us."""
-        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-        if name == "localhost" or name.endswith(".localhost") or name in self.hosts:
-            return True
         try:
-            return self.any_address or ipaddress.ip_address(name).is_loopback if _is_address(name) else False
+            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
         except ValueError:
             return False
+        if name == "localhost" or name.endswith(".localhost") or name in self.hosts:
+            return True
+        return _is_address(name) and (self.any_address or ipaddress.ip_address(name).is_loopback)
 
     def is_shown(self, shown: str) -> bool:
         """Whether what was shown is the token."""

@@ -116,7 +116,7 @@ class Inbox:
         if content := self._contents.get(row.key):
             row = _with(row, content)
         running = self._running.get(row.key)
-        return with_marks(row, running.marks) if running else row
+        return with_marks(row, running.marks if running else self.store.seen(*row.key))
 
     # --- what is known ---
 

@@ -1,8 +1,8 @@
 """What the page asks of the store: calls by any filter, their facets, totals, and the spans of a trace."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from streamspan.viewer.store import Store
@@ -36,6 +36,8 @@ class Query:
     conditions: Mapping[str, str] = field(default_factory=dict[str, str])
     """By the name of the parameter."""
     values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    words: Sequence[str] = ()
+    """Each must occur in the text."""
     sort: str = "started"
     is_ascending: bool = False
     limit: int = 100
@@ -55,11 +57,10 @@ class Query:
             conditions[name], values[name] = _NUMBERS[name], _number(name, given[name])
         for name in set(_FACETS) & given.keys():
             conditions[name], values[name] = _is(name), given[name]
-        for place, word in enumerate(given.get("q", "").casefold().split()):
-            conditions[f"q{place}"], values[f"q{place}"] = f"instr(searched, :q{place})", word
         return cls(
             conditions,
             values,
+            given.get("q", "").casefold().split(),
             _one_of("sort", given.get("sort", "started"), _ORDERS),
             _one_of("order", given.get("order", "desc"), ("asc", "desc")) == "asc",
             min(_count("limit", given.get("limit", "100")), _MOST),
@@ -71,10 +72,15 @@ class Query:
         kept = [f"({condition})" for name, condition in self.conditions.items() if name != without]
         return " AND ".join(kept) or "TRUE"
 
-    @property
-    def tables(self) -> str:
-        """What is read: the contents only where the text is searched, as they are large."""
-        return "calls JOIN contents USING (id)" if any(name.startswith("q") for name in self.conditions) else "calls"
+    def found_in(self, store: Store) -> "Query":
+        """The same, with the calls whose text has all words looked up: the contents are large, and read once."""
+        if not self.words:
+            return self
+        words = {f"word{place}": word for place, word in enumerate(self.words)}
+        where = " AND ".join(f"instr(searched, :{name})" for name in words)
+        idents = [ident for (ident,) in store.select(f"SELECT id FROM contents WHERE {where}", words)]
+        conditions = {**self.conditions, "q": "calls.id IN (SELECT value FROM json_each(:found))"}
+        return replace(self, conditions=conditions, values={**self.values, "found": json.dumps(idents)}, words=())
 
     @property
     def order(self) -> str:
@@ -84,17 +90,18 @@ class Query:
 
 def calls(store: Store, query: Query) -> dict[str, Any]:
     """The finished calls that match, how many there are, and how they divide."""
-    chosen = f"SELECT id FROM {query.tables} WHERE {query.where()} ORDER BY {query.order} LIMIT :limit OFFSET :offset"
+    query = query.found_in(store)
+    chosen = f"SELECT id FROM calls WHERE {query.where()} ORDER BY {query.order} LIMIT :limit OFFSET :offset"
     values = {**query.values, "limit": query.limit, "offset": query.offset}
     sql = f"SELECT summary FROM calls JOIN contents USING (id) WHERE id IN ({chosen}) ORDER BY {query.order}"
     found = [json.loads(text) for (text,) in store.select(sql, values)]
-    [(total,)] = store.select(f"SELECT count(*) FROM {query.tables} WHERE {query.where()}", query.values)
+    [(total,)] = store.select(f"SELECT count(*) FROM calls WHERE {query.where()}", query.values)
     return {"calls": found, "total": total, "facets": {name: _facet(store, query, name) for name in _FACETS}}
 
 
 def _facet(store: Store, query: Query, name: str) -> dict[str, int]:
     """How many calls there are of each value of a field, among those that the other filters let through."""
-    tables, column = query.tables, name
+    tables, column = "calls", name
     if name == "tag":
         tables, column = f"{tables}, json_each(calls.tags) AS each_tag", "each_tag.value"
     where = query.where(without=name)

@@ -11,10 +11,11 @@ from streamspan.viewer.calls import RUNNING, Call, Detail, Event, Row, call, num
 from streamspan.viewer.logs import LogEvent
 from streamspan.viewer.summary import detail, summary
 
-MOST: Final = 2000
+MOST: Final = 1000
 LOST_AFTER: Final = 180.0
 """Seconds without a word: a stream that stands still is heard of every minute."""
-_MARKS: Final = 240
+_MARKS: Final = 120
+_MARKED: Final = 200  # characters of text that a mark has
 _ENDS: Final = frozenset({COMPLETED, TRUNCATED, ABORTED, ABANDONED, CANCELLED, FAILED})
 
 
@@ -66,7 +67,10 @@ class Running:
             self.first_content_ms = elapsed
 
     def _mark(self, event: LogEvent) -> None:
-        self.marks.append(Event(event.name, event.at_ns, event.attributes))
+        said = {name: event.attributes[name] for name in (semconv.CHARACTERS, semconv.CHUNKS) if name in event.attributes}
+        if text := str(event.attributes.get(semconv.PREVIEW, "")):
+            said[semconv.PREVIEW] = text[-_MARKED:]
+        self.marks.append(Event(event.name, event.at_ns, said))
         if len(self.marks) > _MARKS:
             del self.marks[1:-1:2]
 

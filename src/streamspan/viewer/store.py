@@ -155,6 +155,11 @@ class Store:
             return json.loads(found), _unpacked(packed)
         return None
 
+    def seen(self, trace_id: str, span_id: str) -> tuple[Event, ...]:
+        """What was seen of a call while it ran, if its span is not here yet."""
+        sql = "SELECT detail FROM calls JOIN contents USING (id) WHERE trace_id = ? AND span_id = ? AND is_provisional"
+        return next((_unpacked(packed).events for (packed,) in self.select(sql, (trace_id, span_id))), ())
+
     def row(self, trace_id: str, span_id: str) -> Row | None:
         """The row of a finished call as it was kept; None if it is not here."""
         found = self.find(trace_id, span_id)
@@ -201,7 +206,9 @@ class Store:
 
     def _shrink(self) -> None:
         with self._lock, suppress(sqlite3.Error):
-            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+            self._connection.executescript(
+                "PRAGMA incremental_vacuum"
+            )  # which, unlike execute in Python 3.11, goes on to its end
 
     # --- the file ---
 

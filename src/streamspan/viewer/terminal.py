@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rich.console import Console
@@ -14,7 +14,7 @@ from rich.text import Text
 
 from streamspan.viewer import screen
 from streamspan.viewer.app import Viewer, retried
-from streamspan.viewer.calls import Call, Row
+from streamspan.viewer.calls import Call, Detail, Row
 from streamspan.viewer.forward import Forward
 from streamspan.viewer.guard import TOKEN, Access
 from streamspan.viewer.inbox import Inbox
@@ -47,11 +47,11 @@ class Terminal:
 
     def news(self, rows: Sequence[Row]) -> Sequence[Row]:
         """The calls that were not seen before."""
-        return self._traces.add(rows).calls
+        return self._traces.add(map(_brief, rows)).calls
 
     def show(self, rows: Sequence[Row]) -> None:
         """Print what is new among these rows."""
-        news = self._traces.add(rows)
+        news = self._traces.add(map(_brief, rows))
         for row in news.calls:
             if row.call:
                 self.calls.append(row.call)
@@ -63,6 +63,11 @@ class Terminal:
         """Print the traces that still miss a span."""
         for trace in self._traces.unfinished():
             self.console.print(screen.tree(trace))
+
+
+def _brief(row: Row) -> Row:
+    """The row without all that its span says: the latest ones are kept in memory."""
+    return replace(row, detail=Detail())
 
 
 @dataclass(frozen=True, slots=True)

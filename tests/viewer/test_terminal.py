@@ -1,0 +1,66 @@
+"""The terminal's table, its lines where there is no terminal, and a short load."""
+
+import io
+import threading
+import time
+from typing import Any
+
+from rich.console import Console
+
+from streamspan import semconv
+from streamspan.viewer.calls import rows
+from streamspan.viewer.live_screen import LiveScreen
+from streamspan.viewer.terminal import Lines
+
+from arriving import ours, progress, span
+from viewing import Running
+
+BAD = "\x1b[2J\x1b]0;owned\x07[red]Lima\u202e"
+
+
+def test_table(viewer: Running) -> None:
+    """Running calls with their text, stalled ones marked, finished ones below; nothing hostile reaches the terminal."""
+    viewer.send(progress("In Peru", 1000, 2))
+    viewer.send(progress(BAD, 2000, 2, "stalled", span_id="c" * 16))
+    file = io.StringIO()
+    screen = LiveScreen(Console(file=file, width=100, height=30), viewer.inbox.running, viewer.page)
+    row = next(rows(span(ours(model=BAD))))
+    assert row.call
+    screen.ended(row.call)
+    screen._console.print(screen.drawn())
+    drawn = file.getvalue()
+    assert viewer.page in drawn
+    for shown in ("2 running", "gpt-4.1", "In Peru", "stalled 3 s", "1 calls", "[red]Lima"):
+        assert shown in drawn, drawn
+    assert not {"\x1b", "\x07", "\u202e"} & set(drawn)
+
+
+def test_lines() -> None:
+    """Without a terminal: one plain line for each finished call, once."""
+    file = io.StringIO()
+    lines = Lines(Console(file=file, width=120, markup=False))
+    more: dict[str, Any] = {semconv.PREVIEW: f"In Peru.\n{BAD}", semconv.COST_TOTAL: 0.5, semconv.USAGE_OUTPUT_TOKENS: 7}
+    for _ in range(2):
+        lines.show(list(rows(span(ours(**more)))))
+    lines.show(list(rows(span(name="GET", span_id="c" * 16))))
+    assert file.getvalue() == "gpt-4.1 | completed | 1.50 s | out 7 · $0.500000 | 0af76519 | In Peru. [red]Lima\n"
+
+
+def test_many_at_once(viewer: Running) -> None:
+    """Four senders and thirty streams: no call is lost, whatever a page asks meanwhile (benchmarks/viewer.py is the long run)."""
+
+    def sending(sender: int) -> None:
+        for number in range(50):
+            ident = 1000 * sender + number + 1
+            assert viewer.send(span(ours(), trace_id=f"{ident:032x}", span_id=f"{ident:016x}", start=time.time_ns())) == 200
+
+    threads = [threading.Thread(target=sending, args=(sender,)) for sender in range(4)]
+    for thread in threads:
+        thread.start()
+    for stream in range(30):
+        viewer.send(progress("x", 500, 1, span_id=f"f{stream:015x}"))
+        assert viewer.get("/api/calls?q=gpt&limit=5")["calls"] is not None
+    for thread in threads:
+        thread.join()
+    assert viewer.get("/api/totals")["stored"]["calls"] == 200
+    assert len(viewer.get("/api/running")["calls"]) == 30
