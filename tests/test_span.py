@@ -729,7 +729,10 @@ async def test_unknown_model_is_unpriced(observed: Recorder, caplog: pytest.LogC
         assert attributes["streamspan.cost.unpriced"] is True
         assert not [key for key in attributes if "cost" in key and key != "streamspan.cost.unpriced"]
     assert [record.message for record in caplog.records if "no price is known" in record.message] == [
-        "no price is known for model 'house-model-1' of openai; its calls carry streamspan.cost.unpriced and no cost"
+        (
+            "no price is known for model 'house-model-1' of openai; its calls carry streamspan.cost.unpriced and no cost "
+            "(the setting prices gives it one)"
+        )
     ]
 
 

@@ -55,6 +55,9 @@ def instruments(traces: TracerProvider, logs: LoggerProvider, metrics: MeterProv
     streamspan.instrument()
     streamspan.instrument(tracer_provider=traces, logger_provider=logs, meter_provider=metrics)
     streamspan.instrument(capture_content="both", keep="errors", redact=[r"\d{16}"], upload=FileUpload("content"))
+    streamspan.instrument(prices={"our-llama": streamspan.ModelPrice(input="0.2", output=0.6), "our-deployment": "gpt-4o"})
+    streamspan.instrument(prices=Path("prices.toml"))
+    streamspan.ModelPrice(inputs=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     assert_type(streamspan.uninstrument(), None)
     for instrumentor in (
         streamspan.OpenAIInstrumentor(),

@@ -13,6 +13,7 @@ from streamspan.instrumentor import (
     instrument,
     uninstrument,
 )
+from streamspan.model_prices import ModelPrice
 from streamspan.result import StreamResult, TokenUsage, ToolCall
 from streamspan.settings import Settings
 from streamspan.version import __version__
@@ -33,6 +34,7 @@ __all__ = [
     "Handle",
     "LLMSpan",
     "LocalStream",
+    "ModelPrice",
     "OpenAIInstrumentor",
     "RunLocalResult",
     "Settings",

@@ -54,12 +54,28 @@ def charge(telemetry: Telemetry, request: Request, answer: Answer, estimate_inpu
 def priced(telemetry: Telemetry, request: Request, answer: Answer, estimated: list[str]) -> Charges:
     """What is known of the usage of ``answer``, with its price where that is all there is to know."""
     usage = answer.reported
-    if answer.charged is not None:
-        return Charges(usage, estimated, reported(answer.charged))
-    if usage.total_input_tokens is None or (usage.output_tokens is None and request.wire.generates):
-        return Charges(usage, estimated)
-    price = telemetry.prices.price(request.provider, (answer.model, request.model), usage)
+    if usage.total_input_tokens is None and isinstance(text := request.body.get(request.wire.spoken), str):
+        usage.input_characters = len(text)
+    if not _is_counted(request.wire, usage):
+        return Charges(usage, estimated, reported(answer.charged) if answer.charged is not None else None)
+    models, tier = (answer.model, request.model), _tier(request, answer)
+    price = telemetry.prices.price(request.provider, models, usage, tier, answer.charged)
     return Charges(usage, estimated, price, is_unpriced=price is None)
+
+
+def _is_counted(wire: WireFormat, usage: Usage) -> bool:
+    """Whether all is known that may have to be paid."""
+    if usage.audio_seconds is not None or usage.input_characters is not None:
+        return True
+    return usage.total_input_tokens is not None and (usage.output_tokens is not None or not wire.generates)
+
+
+def _tier(request: Request, answer: Answer) -> str | None:
+    """How it was served: as the answer says, or else, as it was asked to be."""
+    said = answer.attributes.get(semconv.OPENAI_RESPONSE_SERVICE_TIER) or answer.reported.tier
+    asked = said or request.body.get("service_tier") or request.body.get("speed")
+    tier = getattr(asked, "value", asked)  # Google's SDK has an enum of them
+    return tier if isinstance(tier, str) else None
 
 
 def is_charged(wire: WireFormat) -> bool:
@@ -77,7 +93,7 @@ def so_far(telemetry: Telemetry, request: Request, answer: Answer, estimate_inpu
     if usage.total_input_tokens is None:
         usage.input_tokens = estimate_input()
         estimated.insert(0, "input_tokens")
-    price = telemetry.prices.price(request.provider, (answer.model, request.model), usage)
+    price = telemetry.prices.price(request.provider, (answer.model, request.model), usage, _tier(request, answer))
     return Charges(usage, estimated, price, is_unpriced=price is None)
 
 

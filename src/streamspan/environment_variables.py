@@ -48,5 +48,8 @@ STREAMSPAN_METRIC_ATTRIBUTES = "STREAMSPAN_METRIC_ATTRIBUTES"
 STREAMSPAN_KEEP = "STREAMSPAN_KEEP"
 """Rules such as ``errors,aborted,expensive:0.05,slow:10,stalled:5``: which calls get ``streamspan.keep`` (default: none)."""
 
+STREAMSPAN_PRICES = "STREAMSPAN_PRICES"
+"""The path of a TOML or JSON file with prices of your own, stronger than all others."""
+
 STREAMSPAN_FLUSH_ON_SIGTERM = "STREAMSPAN_FLUSH_ON_SIGTERM"
 """``true`` (default) or ``false``: whether running calls are ended and sent before SIGTERM ends the process."""

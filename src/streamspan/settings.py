@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from streamspan import keep
+from streamspan import keep, model_prices
 from streamspan.errors import RAISE_ERRORS, SettingsError, logger, once
 from streamspan.knobs import Choice, Knob, Names, Number, OutOfRangeError, Redactor, Store, Switch, knob
 from streamspan.redaction import Redaction
@@ -107,6 +107,11 @@ class Settings:
     dollars), ``slow:10``, ``stalled:5`` (seconds). The span of a call has those that hold in ``streamspan.keep``, for a sampler
     that decides at the end."""
 
+    prices: model_prices.Given | None = knob(model_prices.Prices(), default=None)  # noqa: RUF009 - a field
+    """Your own prices, stronger than all others: a mapping of the name of a model, or of ``/a regular expression/``, to a
+    `streamspan.ModelPrice`, to its fields, or to the name of the model whose price it has; or the path of a TOML or JSON file
+    with such a mapping."""
+
     flush_on_sigterm: bool = knob(Switch(), default=True)
     """Whether running calls are ended and sent before SIGTERM ends the process. Left alone where the program handles SIGTERM."""
 
@@ -118,6 +123,11 @@ class Settings:
         """The same, for a call of which nothing is written but metrics."""
         off = {"capture_content": False, "capture_stream_chunks": False, "details_event": False, "pending_span": False}
         return dataclasses.replace(self, **off, progress_interval=0, stream_preview_chars=0)
+
+    @property
+    def price_overrides(self) -> model_prices.Overrides | None:
+        """The user's own prices, as `prices` has them once it is read."""
+        return self.prices if isinstance(self.prices, model_prices.Overrides) else None
 
     @property
     def content_on_span(self) -> bool:

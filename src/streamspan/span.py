@@ -127,4 +127,6 @@ def cost_attributes(price: Price | None) -> Attributes:
         semconv.USAGE_COST: price.total,
     }
     amounts: Attributes = {key: float(amount) for key, amount in parts.items() if amount is not None}
+    if price.tier:
+        amounts[semconv.COST_TIER] = price.tier
     return {**amounts, semconv.COST_SOURCE: price.source}

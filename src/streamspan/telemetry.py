@@ -15,8 +15,6 @@ from streamspan.pricing import PriceBook
 from streamspan.settings import Settings
 from streamspan.version import __version__
 
-_prices = PriceBook()
-
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
@@ -46,7 +44,7 @@ class Telemetry:
         tracer = get_tracer("streamspan", __version__, tracer_provider, conventions.schema_url)
         logger = get_logger("streamspan", __version__, logger_provider, conventions.schema_url)
         instruments = instruments_of(meter_provider, conventions)
-        full = cls(tracer, logger, settings, _prices, Content(settings), conventions, instruments)
+        full = cls(tracer, logger, settings, PriceBook(settings.price_overrides), Content(settings), conventions, instruments)
         numbers = settings.only_numbers()
         return replace(
             full, of_unsampled=replace(full, logger=NoOpLogger("streamspan"), settings=numbers, content=Content(numbers))

@@ -24,21 +24,38 @@ class Usage:
     """The part of `cache_write_tokens` that is kept for an hour and costs more (Anthropic)."""
     input_audio_tokens: int | None = None
     input_image_tokens: int | None = None
+    input_video_tokens: int | None = None
+    cached_audio_tokens: int | None = None
+    """The part of `cache_read_tokens` that is audio, and of `input_audio_tokens` that was cached (Google)."""
     output_tokens: int | None = None
     """All output, reasoning included."""
     reasoning_tokens: int | None = None
     output_audio_tokens: int | None = None
+    output_image_tokens: int | None = None
+    output_video_tokens: int | None = None
+    web_searches: int | None = None
+    """Searches of the web by the provider that it charges for."""
+    input_characters: int | None = None
+    """What some models that speak are paid by."""
+    audio_seconds: float | None = None
+    """What some models that listen are paid by."""
+    tier: str | None = None
+    """How it was served, where that decides about the price, such as ``flex``, ``priority``, ``fast``, ``batch``."""
 
     def update(self, newer: "Usage") -> None:
         """Takes over each count that ``newer`` has; a count that it lacks, or that is none, stays."""
-        for name in _FIELDS:
+        for name in _COUNTS:
             count: Any = getattr(newer, name)
             if type(count) is int and 0 <= count < _TOO_MANY:
                 setattr(self, name, count)
+        if newer.tier is not None:
+            self.tier = newer.tier
+        if newer.audio_seconds is not None and 0 <= newer.audio_seconds < _TOO_MANY:
+            self.audio_seconds = newer.audio_seconds
 
     def add(self, more: "Usage") -> None:
         """Adds each count that ``more`` has: those of one more request behind the same answer."""
-        for name in _FIELDS:
+        for name in _ADDITIVE:
             if (count := getattr(more, name)) is not None:
                 setattr(self, name, (getattr(self, name) or 0) + count)
 
@@ -64,7 +81,8 @@ class Cost:
     output: Decimal | None = None
 
 
-_FIELDS = tuple(field.name for field in fields(Usage))
+_ADDITIVE = tuple(field.name for field in fields(Usage) if field.name != "tier")
+_COUNTS = tuple(name for name in _ADDITIVE if name != "audio_seconds")
 
 # Tokens per character by kind of character, fitted against o200k on 12 languages and code (per language 0 to 19 % off there).
 _LETTERS = bytes(range(ord("A"), ord("Z") + 1)) + bytes(range(ord("a"), ord("z") + 1))
