@@ -296,7 +296,7 @@ ID = uuid.UUID(int=7)
         ({"user_id": None, "tags": None, "team": None}, {}),
         ({"tags": "one tag"}, {"streamspan.tags": ("one tag",)}),
         ({"tags": ("a", "b", "a", 3)}, {"streamspan.tags": ("a", "b", "3")}),
-        ({"tags": (tag for tag in ["a", "b"])}, {"streamspan.tags": ("a", "b")}),
+        pytest.param({"tags": (tag for tag in ["a", "b"])}, {"streamspan.tags": ("a", "b")}, id="tags of a generator"),
         ({"tags": []}, {}),
         ({"feature.flag": True, "n": 3, "x": 0.5, "word": Word("w")}, {"feature.flag": True, "n": 3, "x": 0.5, "word": "w"}),
         ({"list": ["a", "b"], "numbers": (1, 2)}, {"list": ("a", "b"), "numbers": (1, 2)}),
