@@ -409,7 +409,11 @@ async def test_nothing_is_written_of_a_call_that_is_not_sampled(monkeypatch: pyt
     assert (call._telemetry.settings.sends_details, call._telemetry.settings.pending_span) == (False, False)
 
 
-@pytest.mark.parametrize("provider", [None, metrics.NoOpMeterProvider(), MeterProvider(shutdown_on_exit=False)], ids=["none", "no-op", "without a reader"])
+@pytest.mark.parametrize(
+    "provider",
+    [None, metrics.NoOpMeterProvider(), MeterProvider(shutdown_on_exit=False)],
+    ids=["none", "no-op", "without a reader"],
+)
 async def test_nobody_takes_metrics(provider: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a meter provider, with one that does nothing, with one without readers: a call that is not sampled is not observed."""
 

@@ -106,6 +106,41 @@ def _read_updated(file: Path) -> Table | None:
     return Table(_snapshot(_providers_of(content["providers"])), f"genai-prices {fetched}")
 
 
+class FetchError(OSError):
+    """A table cannot be fetched."""
+
+
+def published_at() -> str:
+    """Where genai-prices publishes its table."""
+    from genai_prices.update_prices import DEFAULT_UPDATE_URL  # noqa: PLC0415
+
+    return DEFAULT_UPDATE_URL
+
+
+def fetch(url: str) -> bytes:
+    """What is there.
+
+    Raises:
+        FetchError: If that cannot be had.
+    """
+    import httpx2  # noqa: PLC0415 - what genai-prices fetches with, and needs
+
+    try:
+        answer = httpx2.get(url, timeout=httpx2.Timeout(30, connect=5), follow_redirects=True)
+        answer.raise_for_status()
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise FetchError(str(error).partition("\n")[0] or type(error).__name__) from None
+    return answer.content
+
+
+def provider_id(name: str) -> str | None:
+    """What the table calls a provider that it may know by another name."""
+    try:
+        return load().snapshot.find_provider(None, name, None).id
+    except LookupError:
+        return None
+
+
 def read(payload: bytes) -> list[Any]:
     """The providers in what genai-prices publishes.
 

@@ -141,6 +141,11 @@ def _known(provider: str, models: tuple[str | None, ...]) -> Found:
     return Found()
 
 
+def is_of(table_name: str, provider: str) -> bool:
+    """Whether this is what the table calls the provider."""
+    return table_name == price_table.provider_id(_PROVIDERS.get(provider, provider))
+
+
 def _names(provider: str, models: tuple[str | None, ...]) -> Iterator[str]:
     if spelled := tuple(plain for name in models if name for plain in _spellings(provider, name)):
         yield from candidates(provider, spelled)
