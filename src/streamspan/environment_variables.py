@@ -30,6 +30,9 @@ STREAMSPAN_STRUCTURED_MESSAGES = "STREAMSPAN_STRUCTURED_MESSAGES"
 STREAMSPAN_DETAILS_EVENT = "STREAMSPAN_DETAILS_EVENT"
 """``auto`` (default), ``true`` or ``false``: whether each call sends a log event with its details when it ends."""
 
+STREAMSPAN_INCLUDE_USAGE = "STREAMSPAN_INCLUDE_USAGE"
+"""``auto`` (default), ``on`` or ``off``: whether streams of OpenAI chat completions are asked for their usage."""
+
 STREAMSPAN_PROGRESS_INTERVAL = "STREAMSPAN_PROGRESS_INTERVAL"
 """Seconds between two log events of a running stream (default 0.5; 0 sends none)."""
 

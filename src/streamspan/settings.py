@@ -33,6 +33,7 @@ _CAPTURE = Choice({"true": True, "false": False, "off": False, "span": "span", "
 _CHUNKS = Choice({"true": "span", "false": False, "span": "span", "log": "log", "both": "both"})
 _CONVENTIONS = Choice({word: word for word in ("1.41", "1.42-dev", "both")})
 _DETAILS = Choice({"auto": "auto", "true": True, "false": False})
+_ASKING = Choice({"auto": "auto", "on": "on", "off": "off", "true": "on", "false": "off"})
 
 
 Redact = Redaction | Callable[[str], str] | str | re.Pattern[str] | Sequence[str | re.Pattern[str]]
@@ -84,6 +85,11 @@ class Settings:
     details_event: bool | Literal["auto"] = knob(_DETAILS, default="auto")
     """Whether each call sends a log event ``gen_ai.client.inference.operation.details`` when it ends; ``"auto"``: where
     ``capture_content`` is ``"event"`` or ``"both"``. ``OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT`` sets it too."""
+
+    include_usage: Literal["auto", "on", "off"] = knob(_ASKING, default="auto")
+    """Whether a stream of OpenAI chat completions is asked for its usage where the program does not say: ``"auto"``, at
+    api.openai.com and at Azure from API version 2024-09-01 on, which are known to take it; ``"on"``, everywhere; ``"off"``,
+    nowhere. The program sees nothing of it."""
 
     progress_interval: float = knob(Number("no events"), default=0.5)
     """Seconds between two log events ``streamspan.progress`` of a stream that runs; 0 sends none."""
