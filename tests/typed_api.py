@@ -5,6 +5,7 @@ A wrong use has both checkers' word that it is one; `test_api` fails where a che
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -106,6 +107,14 @@ async def handles_asynchronously(stream: AsyncIterator[str]) -> None:
     assert_type(await streamspan.handle(stream).aresult(), streamspan.StreamResult)
 
     await streamspan.handle(stream).result  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+
+
+async def passes_on(stream: AsyncGenerator[str]) -> None:
+    assert_type(streamspan.abort_on_cancel(stream), AsyncGenerator[str])
+    async with aclosing(streamspan.abort_on_cancel(stream)) as texts:
+        assert_type(await anext(texts), str)
+
+    streamspan.abort_on_cancel()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 def reads(result: streamspan.StreamResult) -> None:
