@@ -20,6 +20,8 @@ from opentelemetry.trace import TracerProvider
 
 import streamspan
 from streamspan.batches import SizedLogRecordExporter, SizedSpanExporter
+from streamspan.client import FinishReason, Options, Session
+from streamspan.setting_arguments import SettingArguments  # noqa: TC001
 from streamspan.upload import FileUpload, Upload, UploadedContent
 
 
@@ -67,6 +69,12 @@ def instruments(traces: TracerProvider, logs: LoggerProvider, metrics: MeterProv
         instrumentor.instrument(tracer_provider=traces, progress_interval=1.0)
         instrumentor.uninstrument()
 
+    arguments: SettingArguments = {"keep": "errors", "idle_timeout": 60}
+    streamspan.instrument(**arguments)
+
+    streamspan.instrument(colour="red")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    streamspan.instrument(keep=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    streamspan.wrap(SomeClient(), conventions="2")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     streamspan.instrument(traces)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     streamspan.instrument(tracer_provider=logs)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -285,7 +293,11 @@ def sends(spans: SpanExporter, logs: LogRecordExporter, span: ReadableSpan, log:
 
 
 def asks(messages: list[dict[str, Any]], traces: TracerProvider, *, whether: bool) -> None:
+    streamspan.Client(capture_stream_chunks=True, stream_preview_chars=4096, metric_attributes=["user.id"])
+    streamspan.Client(stream_preview_chars="many")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    options: Options = {"model": "m", "messages": messages, "top_p": 0.5}
     with streamspan.Client(api_keys={"openai": "k"}, timeout=10.0, tracer_provider=traces) as client:
+        assert_type(client.run_local(**options).finish_reason, FinishReason | None)
         assert_type(client, streamspan.Client)
         result = client.run_local(model="gpt-4.1-mini", messages=messages, temperature=0.2, tags=["one"])
         assert_type(result, streamspan.RunLocalResult)
@@ -304,6 +316,7 @@ def asks(messages: list[dict[str, Any]], traces: TracerProvider, *, whether: boo
             client.run_local(model="m", messages=messages, stream=whether), streamspan.RunLocalResult | streamspan.LocalStream
         )
         session = client.create_session(user_id="u-1")
+        assert_type(session, Session)
         assert_type(session.run_local(model="m", messages=[*messages, result.message]), streamspan.RunLocalResult)
 
         client.run_local(model="m")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]

@@ -53,8 +53,8 @@ def abort_on_cancel(stream: Stream) -> Stream:
     """Has a stream count as ``aborted``, and not as ``cancelled``, if the task that reads it is cancelled.
 
     For an answer that is passed on to somebody who may leave: an ASGI server tells of that by cancelling the task. Nothing else
-    changes; to close the stream is the program's, as ever. What streamspan does not observe is given back as well. It raises
-    nothing.
+    changes; to close the stream is the program's, as ever. What streamspan does not observe is given
+    back as well: it raises nothing.
 
     Args:
         stream: What `handle` takes, or a stream of `Client`.
