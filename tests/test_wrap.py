@@ -143,6 +143,6 @@ def test_a_wrong_setting_wraps_nothing(wrapping: Recorder) -> None:
     surface = OpenAISurface(is_async=False)
     with answers(surface) as server, surface.client(server) as client:
         with pytest.raises(SettingsError, match="there is no setting 'colour'"):
-            streamspan.wrap(client, colour="red")
+            streamspan.wrap(client, **dict[str, Any](colour="red"))
         list(client.chat.completions.create(model="gpt-4o-mini", messages=[], stream=True))
     wrapping.spans(0)

@@ -5,6 +5,7 @@ A wrong use has both checkers' word that it is one; `test_api` fails where a che
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -19,6 +20,8 @@ from opentelemetry.trace import TracerProvider
 
 import streamspan
 from streamspan.batches import SizedLogRecordExporter, SizedSpanExporter
+from streamspan.client import FinishReason, Options, Session
+from streamspan.setting_arguments import SettingArguments  # noqa: TC001
 from streamspan.upload import FileUpload, Upload, UploadedContent
 
 
@@ -69,6 +72,12 @@ def instruments(traces: TracerProvider, logs: LoggerProvider, metrics: MeterProv
         instrumentor.instrument(tracer_provider=traces, progress_interval=1.0)
         instrumentor.uninstrument()
 
+    arguments: SettingArguments = {"keep": "errors", "idle_timeout": 60}
+    streamspan.instrument(**arguments)
+
+    streamspan.instrument(colour="red")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    streamspan.instrument(keep=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    streamspan.wrap(SomeClient(), conventions="2")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     streamspan.instrument(traces)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     streamspan.instrument(tracer_provider=logs)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -109,6 +118,14 @@ async def handles_asynchronously(stream: AsyncIterator[str]) -> None:
     assert_type(await streamspan.handle(stream).aresult(), streamspan.StreamResult)
 
     await streamspan.handle(stream).result  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+
+
+async def passes_on(stream: AsyncGenerator[str]) -> None:
+    assert_type(streamspan.abort_on_cancel(stream), AsyncGenerator[str])
+    async with aclosing(streamspan.abort_on_cancel(stream)) as texts:
+        assert_type(await anext(texts), str)
+
+    streamspan.abort_on_cancel()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 def reads(result: streamspan.StreamResult) -> None:
@@ -279,7 +296,11 @@ def sends(spans: SpanExporter, logs: LogRecordExporter, span: ReadableSpan, log:
 
 
 def asks(messages: list[dict[str, Any]], traces: TracerProvider, *, whether: bool) -> None:
+    streamspan.Client(capture_stream_chunks=True, stream_preview_chars=4096, metric_attributes=["user.id"])
+    streamspan.Client(stream_preview_chars="many")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    options: Options = {"model": "m", "messages": messages, "top_p": 0.5}
     with streamspan.Client(api_keys={"openai": "k"}, timeout=10.0, tracer_provider=traces) as client:
+        assert_type(client.run_local(**options).finish_reason, FinishReason | None)
         assert_type(client, streamspan.Client)
         result = client.run_local(model="gpt-4.1-mini", messages=messages, temperature=0.2, tags=["one"])
         assert_type(result, streamspan.RunLocalResult)
@@ -298,6 +319,7 @@ def asks(messages: list[dict[str, Any]], traces: TracerProvider, *, whether: boo
             client.run_local(model="m", messages=messages, stream=whether), streamspan.RunLocalResult | streamspan.LocalStream
         )
         session = client.create_session(user_id="u-1")
+        assert_type(session, Session)
         assert_type(session.run_local(model="m", messages=[*messages, result.message]), streamspan.RunLocalResult)
 
         client.run_local(model="m")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]

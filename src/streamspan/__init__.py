@@ -4,7 +4,7 @@ import importlib as _importlib
 import typing as _typing
 
 from streamspan.errors import SettingsError
-from streamspan.handle import Handle, handle
+from streamspan.handle import Handle, abort_on_cancel, handle
 from streamspan.instrumentor import (
     AnthropicInstrumentor,
     BedrockInstrumentor,
@@ -43,6 +43,7 @@ __all__ = [
     "TokenUsage",
     "ToolCall",
     "__version__",
+    "abort_on_cancel",
     "attributes",
     "handle",
     "instrument",

@@ -22,7 +22,7 @@ from streamspan.listeners.metrics import describe, record, record_gaps
 from streamspan.listeners.progress import MOST, Progress
 from streamspan.listeners.progress_log import ProgressLog, Standing
 from streamspan.listeners.redacted_chunk_events import ChunkEvents, chunk_events
-from streamspan.outcome import ABANDONED, ABORTED, COMPLETED, FAILED, TRUNCATED
+from streamspan.outcome import ABANDONED, ABORTED, CANCELLED, COMPLETED, FAILED, TRUNCATED
 from streamspan.request import Request, start
 from streamspan.shared import Above, call_above
 from streamspan.telemetry import Telemetry
@@ -56,6 +56,7 @@ class Call:
         "_started_ns",
         "_telemetry",
         "_unread",
+        "abort_on_cancel",
         "accepted",
         "answer",
         "chunk_events",
@@ -101,6 +102,8 @@ class Call:
         self.first_chunk_at = 0.0
         self._last_at = math.inf
         self._longest_gap = 0.0
+        self.abort_on_cancel = False
+        """Whether a cancellation of the task that reads it counts as an abort."""
         self.is_aborted = False
         """Whether somebody else than the stream's reader has ended it: what the reader still gets of it is the end."""
         self.connection: Callable[[], Any] = _nothing
@@ -219,12 +222,12 @@ class Call:
     @guard("ending a call")
     def closed(self) -> None:
         """The caller closed the stream, or left its ``with``."""
-        self._end(self._unless_over(outcome.leaving()))
+        self._end(self._unless_over(self._word_for(outcome.leaving())))
 
     @guard("ending a call")
     def stopped(self, error: BaseException) -> None:
         """Sending the request or reading the stream raised ``error``, which goes on to the caller."""
-        kind = outcome.classify(error)
+        kind = self._word_for(outcome.classify(error))
         if self.received is not None:
             self.accepted = True
             self._read(self.received, self._into)
@@ -248,6 +251,9 @@ class Call:
         self.is_aborted = True
         self._end(self._unless_over(ABORTED))
         return True
+
+    def _word_for(self, kind: str) -> str:
+        return ABORTED if kind == CANCELLED and self.abort_on_cancel else kind
 
     # --- while it runs: all on the thread that watches running calls ---
 

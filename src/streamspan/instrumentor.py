@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from importlib.util import find_spec
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from opentelemetry._logs import LoggerProvider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # pyright: ignore[reportMissingTypeStubs]
@@ -13,6 +13,7 @@ from streamspan import live, rivals, wiring
 from streamspan.errors import logger
 from streamspan.sdks import anthropic, botocore, google_genai, openai
 from streamspan.sdks.patching import Target, patch, unpatch
+from streamspan.setting_arguments import SettingArguments
 from streamspan.settings import Settings
 
 
@@ -113,7 +114,7 @@ def instrument(
     tracer_provider: TracerProvider | None = None,
     logger_provider: LoggerProvider | None = None,
     meter_provider: MeterProvider | None = None,
-    **settings: Any,
+    **settings: Unpack[SettingArguments],
 ) -> None:
     """Observes the model calls of every SDK that is installed, from now on, on clients old and new.
 
