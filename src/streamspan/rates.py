@@ -159,17 +159,19 @@ _PAID_BY = {
 def _fits(counts: Mapping[str, int | float]) -> bool:
     """Whether the parts fit into their wholes: else genai-prices has to say what is wrong with them."""
     get = counts.get
+    read, audio, written = get("cache_read_tokens", 0), get("input_audio_tokens", 0), get("cache_write_tokens", 0)
     cached_audio = get("cached_audio_tokens", 0)
-    parts = sum(get(name, 0) for name in _INPUT_PARTS)
-    hour_fits = get("cache_write_1h_tokens", 0) <= get("cache_write_tokens", 0)
-    audio_fits = cached_audio <= get("cache_read_tokens", 0) and cached_audio <= get("input_audio_tokens", 0)
-    output_fits = sum(get(name, 0) for name in _OUTPUT_PARTS) <= get("output_tokens", 0)
-    fits = hour_fits and audio_fits and output_fits and parts <= get("total_input_tokens", 0)
-    return fits and min(counts.values(), default=0) >= 0
-
-
-_INPUT_PARTS = ("cache_read_tokens", "cache_write_tokens", "input_audio_tokens", "input_image_tokens", "input_video_tokens")
-_OUTPUT_PARTS = ("reasoning_tokens", "output_audio_tokens", "output_image_tokens", "output_video_tokens")
+    seen = get("input_image_tokens", 0) + get("input_video_tokens", 0)
+    said = get("reasoning_tokens", 0) + get("output_audio_tokens", 0)
+    shown = get("output_image_tokens", 0) + get("output_video_tokens", 0)
+    return (
+        read + written + audio + seen <= get("total_input_tokens", 0)
+        and said + shown <= get("output_tokens", 0)
+        and get("cache_write_1h_tokens", 0) <= written
+        and cached_audio <= read
+        and cached_audio <= audio
+        and (not counts or min(counts.values()) >= 0)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import importlib.util
 import json
 import os
 import sys
@@ -21,13 +22,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Adds the command."""
     prices = commands.add_parser("prices", help="show what is known about the prices of a model, or fetch a newer table")
     prices.add_argument("model", nargs="?", help="the model, as a request or an answer names it")
-    prices.add_argument(
-        "--provider", help="whose, as gen_ai.provider.name has it, such as aws.bedrock (default: all that know it)"
-    )
+    prices.add_argument("--provider", help="whose, as gen_ai.provider.name has it, such as aws.bedrock (default: all)")
     prices.add_argument("--json", action="store_true", help="print JSON")
-    prices.add_argument(
-        "--update", action="store_true", help="fetch the newest table of genai-prices into the user's cache folder"
-    )
+    prices.add_argument("--update", action="store_true", help="fetch the newest table into the user's cache folder")
     prices.add_argument("--url", help="where to fetch it (default: where genai-prices publishes it)")
     prices.set_defaults(run=_run)
 
@@ -133,10 +130,9 @@ def _known(provider: str, found: "Found", model: str) -> Known:
     from streamspan.pricing import OVERRIDE
     from streamspan.rates import CONTEXTS
 
-    if found.override is not None:
+    if found.sheet is None:
         prices = tuple(Line(name.replace("_", " "), amount, _UNITS.get(name, _MILLION)) for name, amount in _of(found))
         return Known(provider, OVERRIDE, model, prices, {})
-    assert found.sheet is not None
     usual = tuple(_lines(found.sheet.now("")[0]))
     tiers = {
         tier: tuple(line for line in _lines(found.sheet.now(tier)[0]) if line not in usual)
@@ -162,10 +158,8 @@ def _lines(price: "ModelPrice") -> Iterator[Line]:
         if value is None:
             continue
         kind, _, unit = key.rpartition("_")
-        steps = (
-            [(0, value)] if isinstance(value, Decimal) else [(0, value.base), *((tier.start, tier.price) for tier in value.tiers)]
-        )
-        for start, amount in steps:
+        base, tiers = (value, ()) if isinstance(value, Decimal) else (value.base, value.tiers)
+        for start, amount in ((0, base), *((tier.start, tier.price) for tier in tiers)):
             yield Line(kind.replace("_", " "), amount, _PER.get(unit, unit), start)
 
 
@@ -185,16 +179,14 @@ def _print(model: str, known: Known, *, is_replaced: bool) -> None:
     title = f"{known.provider}{is_other}, {known.source}" + (", which the setting prices replaces" if is_replaced else "")
     rows = [("", line.named, line.priced) for line in known.prices] or [("", "everything", "free")]
     rows += [(tier, line.named, line.priced) for tier, lines in known.tiers.items() for line in lines]
-    try:
-        from rich.console import Console
-        from rich.table import Table
-    except ImportError:
-        Console = None  # noqa: N806 - a class
-    if Console is None or not sys.stdout.isatty():
+    if not sys.stdout.isatty() or importlib.util.find_spec("rich") is None:
         print(title)
         for tier, kind, amount in rows:
             print(f"  {f'{tier}: ' if tier else ''}{kind}: {amount}")
         return
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("tier", "what", "US dollars", title=title, title_justify="left")
     for row in rows:
         table.add_row(*row)
@@ -231,9 +223,8 @@ def _update(url: str | None, *, as_json: bool) -> int:
         file = price_table.store(providers, url, datetime.now(tz=UTC))
     except OSError as error:
         where = error.filename or price_table.path()
-        return _fail(
-            f"streamspan prices: {where} cannot be written: {os.strerror(error.errno or 0)}; the prices stay as they are"
-        )
+        why = os.strerror(error.errno or 0)
+        return _fail(f"streamspan prices: {where} cannot be written: {why}; the prices stay as they are")
     models = sum(len(provider["models"]) for provider in providers)
     if as_json:
         print(json.dumps({"file": str(file), "url": url, "providers": len(providers), "models": models}))
