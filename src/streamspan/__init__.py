@@ -3,7 +3,7 @@
 import importlib as _importlib
 import typing as _typing
 
-from streamspan.errors import SettingsError
+from streamspan.errors import SettingsError, UsageEstimatedWarning
 from streamspan.handle import Handle, handle
 from streamspan.instrumentor import (
     AnthropicInstrumentor,
@@ -40,6 +40,7 @@ __all__ = [
     "StreamResult",
     "TokenUsage",
     "ToolCall",
+    "UsageEstimatedWarning",
     "__version__",
     "attributes",
     "handle",
