@@ -3,6 +3,7 @@
 A wrong use has both checkers' word that it is one; `test_api` fails where a checker has nothing to say to it.
 """
 
+import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import aclosing
@@ -277,12 +278,16 @@ def sets() -> None:
     assert_type(settings.metric_attributes, tuple[str, ...])
     assert_type(streamspan.Settings.load({"keep": "errors"}), streamspan.Settings)
     assert_type(streamspan.__version__, str)
+    streamspan.Settings(include_usage="on", tokenizers={"llama-*": "/models/tokenizer.json", "*": len})
+    warnings.filterwarnings("ignore", category=streamspan.UsageEstimatedWarning)
     try:
         streamspan.instrument(keep="nothing")
     except streamspan.SettingsError as error:
         raise_later(error)
 
     streamspan.Settings(capture_content="all")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    streamspan.Settings(include_usage="always")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    streamspan.Settings(tokenizers={"*": 4})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
     streamspan.Settings(idle_timeout="10")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     streamspan.Settings(upload=HalfABucket())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     streamspan.Settings(progress=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -3,7 +3,7 @@
 import importlib as _importlib
 import typing as _typing
 
-from streamspan.errors import BudgetError, BudgetExceededError, SettingsError
+from streamspan.errors import BudgetError, BudgetExceededError, SettingsError, UsageEstimatedWarning
 from streamspan.handle import Handle, abort_on_cancel, handle
 from streamspan.instrumentor import (
     AnthropicInstrumentor,
@@ -46,6 +46,7 @@ __all__ = [
     "StreamResult",
     "TokenUsage",
     "ToolCall",
+    "UsageEstimatedWarning",
     "__version__",
     "abort_on_cancel",
     "attributes",

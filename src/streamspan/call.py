@@ -23,6 +23,7 @@ from streamspan.listeners.progress import MOST, Progress
 from streamspan.listeners.progress_log import ProgressLog, Standing
 from streamspan.listeners.redacted_chunk_events import ChunkEvents, chunk_events
 from streamspan.outcome import ABANDONED, ABORTED, CANCELLED, COMPLETED, FAILED, TRUNCATED
+from streamspan.prompt_size import estimate_prompt
 from streamspan.request import Request, start
 from streamspan.shared import Above, call_above
 from streamspan.telemetry import Telemetry
@@ -422,7 +423,7 @@ class Call:
             return self.ended.charges  # it is claimed once
         if not self.accepted:
             return priced(self._telemetry, self._request, self.answer, [])
-        return charge(self._telemetry, self._request, self.answer, None if self._unread else self._estimate_prompt)
+        return charge(self._telemetry, self._request, self.answer, None if self._unread else self._input_tokens)
 
     def charges_so_far(self) -> Charges:
         """What it has used until now, in part estimated; once it has ended, what it used."""
@@ -436,7 +437,8 @@ class Call:
         return self._prompt_tokens
 
     def _estimate_prompt(self) -> int:
-        return span.estimate_prompt(self._prompt or self._request.wire.prompt(self._request.body))
+        count = self._telemetry.settings.count_tokens(self._request.model)
+        return estimate_prompt(self._prompt or self._request.wire.prompt(self._request.body), count)
 
     def _timing(self, charges: Charges) -> Attributes:
         if not self._request.streamed:

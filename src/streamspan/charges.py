@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from streamspan import semconv, span
 from streamspan.answer import Answer
+from streamspan.estimated import say
 from streamspan.pricing import Price, reported
+from streamspan.prompt_size import uncounted
 from streamspan.request import Request
 from streamspan.telemetry import Telemetry
 from streamspan.usage import Usage
@@ -24,12 +26,16 @@ class Charges:
     """Whether there is something to pay, and nobody knows how much."""
     omitted: str | None = None
     """Why nothing of this is told here, if another span has it."""
+    uncounted: list[str] = field(default_factory=list[str])
+    """What of the request an estimate of its tokens leaves out, such as ``image``."""
 
     def attributes(self) -> Attributes:
         """As attributes of its span."""
         if self.omitted:
             return {semconv.USAGE_OMITTED: self.omitted}
         attributes = span.usage_attributes(self.usage, self.estimated)
+        if self.uncounted:
+            attributes[semconv.USAGE_UNCOUNTED] = self.uncounted
         return attributes | span.cost_attributes(self.price) if self.price or self.is_unpriced else attributes
 
 
@@ -46,8 +52,13 @@ def charge(telemetry: Telemetry, request: Request, answer: Answer, estimate_inpu
         return Charges(omitted=omitted)
     wire, estimated = request.wire, list[str]()
     if wire.estimates and not wire.opaque and estimate_input is not None:
-        estimated = span.complete_usage(answer, estimate_input, generates=wire.generates)
+        count = telemetry.settings.count_tokens(request.model, answer.model)
+        estimated = span.complete_usage(answer, estimate_input, generates=wire.generates, count=count)
     charges = priced(telemetry, request, answer, estimated)
+    if estimated:
+        say(request.model or answer.model or "(no model)", estimated)
+        if "input_tokens" in estimated and (left_out := uncounted(wire.prompt(request.body))):
+            return replace(charges, uncounted=left_out)
     return charges if wire.estimates or charges.price else Charges(answer.reported, estimated, is_unpriced=True)
 
 

@@ -33,6 +33,9 @@ STREAMSPAN_DETAILS_EVENT = "STREAMSPAN_DETAILS_EVENT"
 STREAMSPAN_INCLUDE_USAGE = "STREAMSPAN_INCLUDE_USAGE"
 """``auto`` (default), ``on`` or ``off``: whether streams of OpenAI chat completions are asked for their usage."""
 
+STREAMSPAN_TOKENIZERS = "STREAMSPAN_TOKENIZERS"
+"""Files that count tokens, as ``pattern=path`` with commas between them, such as ``llama-*=/models/tokenizer.json``."""
+
 STREAMSPAN_PROGRESS_INTERVAL = "STREAMSPAN_PROGRESS_INTERVAL"
 """Seconds between two log events of a running stream (default 0.5; 0 sends none)."""
 

@@ -66,6 +66,22 @@ class BudgetExceededError(Exception):
         )
 
 
+class UsageEstimatedWarning(UserWarning):
+    """A provider reported no tokens for a call, so streamspan estimates them, and the call's cost.
+
+    It is warned at most once an hour for each model, from a thread of streamspan's: where warnings are errors, it is a line in
+    the log ``streamspan`` instead, and raises nowhere. On the span ``streamspan.usage.estimated`` names the counts.
+
+    Example:
+        ```python
+        import warnings
+        import streamspan
+
+        warnings.filterwarnings("ignore", category=streamspan.UsageEstimatedWarning)
+        ```
+    """
+
+
 def once(*key: object) -> bool:
     """Whether this is the first time in this process that somebody asks about ``key``: for what the log shall hold once."""
     if key in _said:

@@ -4,9 +4,11 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 from streamspan.redaction import Redaction
+from streamspan.tokenizers import Tokenizers, counting
 from streamspan.upload import NamedUpload, Upload
 
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
@@ -152,6 +154,32 @@ class Store:
         if not all(part.isidentifier() for part in text.replace(":", ".").split(".")) or text.count(":") != 1:
             raise ValueError
         return NamedUpload(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Who counts tokens, by model; in the environment ``pattern=path``, with commas between several."""
+
+    says: str = "a mapping of model patterns to functions of a string or to paths of tokenizer.json files"
+
+    def take(self, value: object) -> Tokenizers | None:  # noqa: D102
+        if value is None or isinstance(value, Tokenizers):
+            return value
+        if not isinstance(value, Mapping):
+            raise ValueError
+        given = cast("Mapping[object, Any]", value)
+        if not all(isinstance(model, str) and (callable(by) or isinstance(by, str | Path)) for model, by in given.items()):
+            raise ValueError
+        try:
+            return Tokenizers({str(model): counting(by) for model, by in given.items()}) if given else None
+        except ValueError as error:
+            raise OutOfRangeError(str(error)) from error
+
+    def parse(self, text: str) -> object:  # noqa: D102
+        pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+        if not all(model.strip() and path.strip() for model, _, path in pairs):
+            raise ValueError
+        return {model.strip(): path.strip() for model, _, path in pairs}
 
 
 def _pattern(value: object) -> re.Pattern[str]:

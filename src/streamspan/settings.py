@@ -6,12 +6,15 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from streamspan import keep, model_prices
 from streamspan.errors import RAISE_ERRORS, SettingsError, logger, once
-from streamspan.knobs import Choice, Knob, Names, Number, OutOfRangeError, Redactor, Store, Switch, knob
+from streamspan.estimate import Count, estimate_tokens
+from streamspan.knobs import Choice, Counters, Knob, Names, Number, OutOfRangeError, Redactor, Store, Switch, knob
 from streamspan.redaction import Redaction
+from streamspan.tokenizers import Tokenizers
 from streamspan.upload import Upload
 
 PREFIX = "STREAMSPAN_"
@@ -35,6 +38,9 @@ _CONVENTIONS = Choice({word: word for word in ("1.41", "1.42-dev", "both")})
 _DETAILS = Choice({"auto": "auto", "true": True, "false": False})
 _ASKING = Choice({"auto": "auto", "on": "on", "off": "off", "true": "on", "false": "off"})
 
+
+Tokenizer = str | Path | Callable[[str], int]
+"""What counts tokens: the path of a ``tokenizer.json``, or a function of a text."""
 
 Redact = Redaction | Callable[[str], str] | str | re.Pattern[str] | Sequence[str | re.Pattern[str]]
 """What says what must not be written."""
@@ -91,6 +97,11 @@ class Settings:
     api.openai.com and at Azure from API version 2024-09-01 on, which are known to take it; ``"on"``, everywhere; ``"off"``,
     nowhere. The program sees nothing of it."""
 
+    tokenizers: Tokenizers | Mapping[str, Tokenizer] | None = knob(Counters(), default=None)  # noqa: RUF009 - a field
+    """Who counts tokens that are not reported, by patterns of model names, such as ``{"llama-*": "/models/tokenizer.json"}``: a
+    path of such a file (extra ``tokenizers``), or a function of a text. The first pattern that fits counts; without one, tokens
+    are estimated from the kinds of characters. In the environment ``pattern=path``, with commas between several."""
+
     progress_interval: float = knob(Number("no events"), default=0.5)
     """Seconds between two log events ``streamspan.progress`` of a stream that runs; 0 sends none."""
 
@@ -124,6 +135,11 @@ class Settings:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _take(field, getattr(self, field.name)))
+
+    def count_tokens(self, *models: str | None) -> Count:
+        """What counts the tokens of a text that nobody has counted, exactly or more or less, for the model of these names."""
+        exact = self.tokenizers.of(*models) if isinstance(self.tokenizers, Tokenizers) else None
+        return exact or estimate_tokens
 
     def only_numbers(self) -> "Settings":
         """The same, for a call of which nothing is written but metrics."""

@@ -18,7 +18,7 @@ from streamspan.outcome import ABORTED, COMPLETED, FAILED, TRUNCATED
 from streamspan.request import Request
 from streamspan.shared import SharedSpan
 from streamspan.telemetry import Telemetry
-from streamspan.usage import Cost, Usage, estimate_tokens
+from streamspan.usage import Cost, Usage
 from streamspan.wire import Attributes
 
 
@@ -202,7 +202,7 @@ class ManualCall(Call):
         wire, usage = self._request.wire, self.answer.reported
         if usage.output_tokens is not None or not wire.generates or wire.opaque or not self.answer.choices:
             return []
-        usage.output_tokens = estimate_tokens(self.answer.generated_text())
+        usage.output_tokens = self._telemetry.settings.count_tokens(self._request.model)(self.answer.generated_text())
         return ["output_tokens"]
 
     def _end(self, kind: str, *, at: float | None = None, error: BaseException | None = None, is_said: bool = False) -> None:
