@@ -25,7 +25,8 @@ SURFACES = [kind(is_async=is_async) for kind in (OpenAISurface, AnthropicSurface
 def certificate() -> ssl.SSLContext:
     """A server's, of the test's own."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    issued: Any = trustme.CA().issue_cert("127.0.0.1")
+    issued.configure_cert(context)
     return context
 
 
