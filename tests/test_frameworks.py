@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from types import ModuleType
@@ -20,10 +21,11 @@ import pytest
 import uvicorn
 import werkzeug.serving
 
-from streamspan import live
+from streamspan import Client, live
 
 from conftest import Recorder
 from loopback import Loopback, Piece, Reply, Request, anthropic_events, openai_chunk, openai_chunks, sse
+from surfaces import OpenAISurface
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TEXTS = ["Lima ", "is "]
@@ -295,3 +297,36 @@ def test_many_visitors_leave(site: Site, web: Web, observed: Recorder) -> None:
     assert live.running() == ()
     wait_until(lambda: open_files() <= files)
     wait_until(lambda: threading.active_count() <= threads)
+
+
+def test_documented_django_view(web: Web, observed: Recorder) -> None:
+    """The product's example of a Django view, as it is written; the visitor leaves after two chunks."""
+    streaming_http_response: Any = import_module("django.http").StreamingHttpResponse  # Django comes without types
+    request_factory: Any = import_module("django.test").RequestFactory
+    load("web_django")  # which sets Django up
+    openai = OpenAISurface(is_async=False)
+    body = [*map(GPT.say, TEXTS), threading.Event()]
+    with Loopback(Reply(body=body)) as model, openai.client(model) as given, Client(clients={"openai": given}) as client:
+
+        def stream_view(request: Any) -> Any:
+            message = request.POST.get("message")
+            stream = client.run_local(
+                model="gpt-4o",
+                messages=[{"role": "user", "content": message}],
+                stream=True,
+            )
+
+            def generate() -> Iterator[str]:
+                for chunk in stream:  # noqa: UP028 - as it is documented
+                    yield chunk
+
+            return streaming_http_response(generate(), content_type="text/plain")
+
+        response: Any = stream_view(request_factory().post("/", {"message": "Where is Lima?"}))
+        chunks = iter(response)
+        assert [next(chunks), next(chunks)] == [text.encode() for text in TEXTS]
+        response.close()  # what a WSGI server does
+        model.wait_for_connections(0)
+        assert model.requests[0].json["messages"][0]["content"] == "Where is Lima?"
+    attributes = observed.attributes()
+    assert (attributes["streamspan.outcome"], attributes["streamspan.preview"]) == ("aborted", WHOLE)

@@ -138,7 +138,8 @@ class Handle:
         """Ends the stream: its span, with what has come by then, and its connection.
 
         From any thread or task, also while another one waits for the next chunk: that one gets the end of the stream at once, as
-        if the model had said no more. Does nothing once the stream has ended.
+        if the model had said no more. Does nothing once the stream has ended. A connection that other streams share (HTTP/2,
+        which the SDKs use only if they are told to) stays open: then the reader gets the end when anything comes on it.
         """
         self._is_aborted = True
         if (call := self._call) is None:
