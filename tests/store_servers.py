@@ -65,13 +65,15 @@ class Server:
     def start(self) -> None:
         """Returns once it answers."""
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=self._folder, **_unprivileged())
+            process = self._process = subprocess.Popen[bytes](
+                self._command, stdout=log, stderr=log, cwd=self._folder, **_unprivileged()
+            )
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 self._answers()
             except Exception:
-                if time.monotonic() > deadline or self._process.poll() is not None:
+                if time.monotonic() > deadline or process.poll() is not None:
                     raise RuntimeError((self._folder / "log").read_text()) from None
                 time.sleep(0.02)
             else:

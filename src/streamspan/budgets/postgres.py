@@ -120,7 +120,7 @@ class PostgresLedger:
         if not found:
             return lease
         [(index, spent, reserved)] = found
-        return Denied(lease.accounts[index], int(spent), int(reserved)) if index >= 0 or settled is None else settled
+        return Denied(lease.accounts[int(index)], int(spent), int(reserved)) if index >= 0 or settled is None else settled
 
     def _sweep(self) -> bool:
         """Gives back what expired leases held; returns whether there were any."""
@@ -129,7 +129,9 @@ class PostgresLedger:
 
     def _declare(self, accounts: Sequence[Account]) -> None:
         """Says once what this process's limits are, for those who list them."""
-        new = {(one.key, one.period): one for one in accounts if self._declared.get((one.key, one.period)) != one.limit}
+        new: dict[tuple[str, str], Account] = {
+            (one.key, one.period): one for one in accounts if self._declared.get((one.key, one.period)) != one.limit
+        }
         if new:
             before = self._ask("SELECT before FROM streamspan.declare(%s)", _json(map(_account, new.values())))
             for (which, account), (other,) in zip(new.items(), before, strict=True):

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from time import time
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -48,7 +48,7 @@ class RedisLedger:
         once = Retry(NoBackoff(), 1)  # a connection may have been closed while nobody used it; what is asked twice is done once
         wait: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout, "retry": once}
         try:
-            connect: Any = Redis.from_url  # pyright: ignore[reportUnknownMemberType]
+            connect = cast("Any", Redis.from_url)  # pyright: ignore[reportUnknownMemberType]
             self._redis: Any = connect(url, decode_responses=True, retry_on_error=[Unreachable, TooLate], **wait)
         except (ValueError, TypeError):
             msg = f"budget store: {name!r} is no URL that redis-py can read"
@@ -103,9 +103,12 @@ class RedisLedger:
 
     def _declare(self, accounts: Sequence[Account]) -> None:
         """Says once what this process's limits are, for those who list them."""
-        new = [account for account in accounts if self._declared.get((account.key, account.period)) != account.limit]
+        new: list[Account] = [
+            account for account in accounts if self._declared.get((account.key, account.period)) != account.limit
+        ]
         if new:
-            for account, other in zip(new, self._run("declare", accounts=[*map(_account, new)]), strict=True):
+            before: list[str] = self._run("declare", accounts=[*map(_account, new)])
+            for account, other in zip(new, before, strict=True):
                 ledger.warn_of_limits(self._name, account, int(other))
                 ledger.remember(self._declared, (account.key, account.period), account.limit)
 
@@ -167,7 +170,7 @@ def _settled(settlement: Settlement) -> dict[str, object]:
 def _denied(lease: Lease, answer: Sequence[Any]) -> Denied | None:
     if answer[0] != "denied":
         return None
-    return Denied(lease.accounts[answer[1]], int(answer[2]), int(answer[3]))
+    return Denied(lease.accounts[int(answer[1])], int(answer[2]), int(answer[3]))
 
 
 def _balance(key: str, period: str, bucket: int, found: Mapping[str, str]) -> Balance:

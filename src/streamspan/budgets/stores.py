@@ -26,17 +26,29 @@ def open_ledger(url: str | None = None, timeout: float = 1.0) -> Ledger:
         BudgetError: If there is no such store, or what it needs is not installed.
         StoreError: If there is no state folder.
     """
-    if not url:
-        return _sqlite(state_folder() / "budgets.sqlite3", timeout)
-    scheme, colon, rest = url.partition(":")
-    if colon and scheme == "sqlite":
-        return _sqlite(_path(rest), timeout)
+    if path := sqlite_path(url):
+        return _sqlite(path, timeout)
+    url = url or ""
+    scheme, _, rest = url.partition(":")
     if scheme in ("redis", "rediss", "unix") and rest.startswith("//"):
         return _redis(url, timeout)
     if scheme in ("postgresql", "postgres") and rest.startswith("//"):
         return _postgres(url, timeout)
     msg = f"budget store: {hidden(url)!r} is none of {_SPELLED}"
     raise BudgetError(msg)
+
+
+def sqlite_path(url: str | None) -> Path | None:
+    """The file that a URL, or none, means; ``None`` if it means a server.
+
+    Raises:
+        BudgetError: If it names no file.
+        StoreError: If there is no state folder.
+    """
+    if not url:
+        return state_folder() / "budgets.sqlite3"
+    scheme, colon, rest = url.partition(":")
+    return _path(rest) if colon and scheme == "sqlite" else None
 
 
 def _sqlite(path: Path, timeout: float) -> Ledger:
