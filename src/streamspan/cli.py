@@ -1,4 +1,4 @@
-"""The ``streamspan`` command: ``demo``, ``view``, ``prices``, ``--version``."""
+"""The ``streamspan`` command: ``budget``, ``demo``, ``prices``, ``view``, ``--version``."""
 
 import argparse
 import importlib.util
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from streamspan.commands import prices
+from streamspan.commands import budget, prices
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     view.set_defaults(run=_view)
 
     prices.add(commands)
+    budget.add(commands)
     return parser
 
 
