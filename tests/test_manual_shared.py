@@ -58,25 +58,6 @@ async def test_one_span_with_all_that_is_seen(surface: Surface, observed: Record
     assert manual.name == f"chat {surface.model}"
 
 
-async def test_inside_of_somebody_elses_span(observed: Recorder) -> None:
-    """Another library's span of the call around both: that stays its own, and usage and cost are on one span, ours."""
-    surface = OpenAISurface(is_async=False)
-    theirs = {"gen_ai.operation.name": "chat", "gen_ai.request.model": surface.model}
-    tracer = observed.provider.get_tracer("a.library")
-    with (
-        Loopback(surface.streams(surface.wire(TEXTS))) as server,
-        tracer.start_as_current_span("chat", attributes=theirs),
-        streamspan.llm("openai.chat", model=surface.model, stream=True) as span,
-    ):
-        for chunk in await call(surface, server):
-            span.record_chunk(chunk)
-    observed.wait_for(2)
-    ours, outer = observed.ended
-    assert dict(outer.attributes or {}) == theirs
-    assert (ours.attributes or {})["gen_ai.usage.output_tokens"]
-    assert ours.parent == outer.context
-
-
 @pytest.mark.parametrize("surface", [*SURFACES, *GOOGLE, *BEDROCK], ids=repr)
 async def test_whole_answers(surface: Surface, observed: Recorder) -> None:
     """An answer that is not streamed, likewise."""
