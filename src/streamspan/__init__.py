@@ -3,7 +3,13 @@
 import importlib as _importlib
 import typing as _typing
 
-from streamspan.errors import BudgetError, BudgetExceededError, SettingsError
+from streamspan.errors import (
+    BudgetError,
+    BudgetExceededError,
+    BudgetUnavailableError,
+    BudgetUnpricedError,
+    SettingsError,
+)
 from streamspan.handle import Handle, handle
 from streamspan.instrumentor import (
     AnthropicInstrumentor,
@@ -32,6 +38,8 @@ __all__ = [
     "Budget",
     "BudgetError",
     "BudgetExceededError",
+    "BudgetUnavailableError",
+    "BudgetUnpricedError",
     "Client",
     "GoogleGenAIInstrumentor",
     "Handle",
