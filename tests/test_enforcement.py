@@ -2,15 +2,22 @@
 
 import asyncio
 import gc
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import NoOpTracerProvider, get_current_span
@@ -19,10 +26,11 @@ import streamspan
 from streamspan import Budget, BudgetExceededError, live
 from streamspan.budgets.ledger import Balance, nano
 from streamspan.budgets.stores import open_ledger
+from streamspan.enforcement.breaker import Breaker
 
 from conftest import Recorder
 from loopback import Loopback, Piece, Reply, openai_usage
-from surfaces import BEDROCK, GOOGLE, INTERACTIONS, SURFACES, OpenAISurface, Surface
+from surfaces import BEDROCK, GOOGLE, INTERACTIONS, MESSAGES, SURFACES, OpenAISurface, ResponsesSurface, Surface
 
 ALL = [*SURFACES, *GOOGLE, *BEDROCK]
 EVERYWHERE = [*ALL, *INTERACTIONS]
@@ -40,9 +48,9 @@ class Store:
 
     def balances(self) -> list[Balance]:
         """All that there is, once what has finished is written."""
-        live.settle()
         for running in live.running():
             running.look(0)
+        live.settle()  # the thread may be at it
         ledger = open_ledger(self.url)
         try:
             return ledger.all()
@@ -531,3 +539,162 @@ async def test_a_long_stream_keeps_what_it_holds(recorder: Recorder, store: Stor
             assert balance.reserved > 0
             await OPENAI.close(stream)
         assert store.balance().reserved == 0
+
+
+async def test_what_a_running_stream_holds_grows_with_its_cost(recorder: Recorder, store: Store) -> None:
+    """A stream that may be stopped holds what it has cost by now, as long as there is room; it is not stopped then."""
+    with enforced(recorder, store, Budget("global", 1, on_exceed="stop"), budget_reserve="none"):
+        async with stalled(OPENAI, "Lima is in Peru. " * 100) as (client, _):
+            stream = await OPENAI.open(client)
+            await OPENAI.take(stream, 2)
+            ledger = open_ledger(store.url)
+            await until(lambda: any(balance.reserved > 100_000 for balance in ledger.all()))
+            ledger.close()
+            await OPENAI.close(stream)
+        assert store.balance().reserved == 0
+    assert "streamspan.budget.verdict" not in recorder.attributes()
+
+
+# --- other ways in, and answers that are seen twice -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when", ["end", "raise"])
+async def test_a_client_of_ours(when: Any, recorder: Recorder, store: Store) -> None:
+    """`run_local` raises what a budget says, before and, if that is wished, while it streams; else its stream was aborted."""
+    budget = Budget("global", "0.0001", on_exceed="stop", when_stopped=when)
+    never = threading.Event()
+    body: list[Piece] = [*AOPENAI.wire(["Lima is in Peru. " * 100], terminal=False), never]
+    with enforced(recorder, store, budget, budget_reserve="none"), Loopback(AOPENAI.streams(body)) as server:
+        async with streamspan.Client(api_keys={"openai": "none"}, base_urls={"openai": f"{server.url}/v1"}) as client:
+            stream = await client.arun_local(model="gpt-4o-mini", messages=MESSAGES, stream=True)
+            with pytest.raises(BudgetExceededError) if when == "raise" else nullcontext():
+                _ = [text async for text in stream]
+            assert (await stream.result).aborted
+            with pytest.raises(BudgetExceededError):
+                await client.arun_local(model="gpt-4o-mini", messages=MESSAGES)
+            never.set()
+        assert len(server.requests) == 1
+
+
+async def test_an_answer_in_the_background_is_charged_once(recorder: Recorder, store: Store) -> None:
+    """By the request that first sees its usage; reading an answer is never refused."""
+    surface = ResponsesSurface(is_async=False)
+    queued = {**surface.whole(""), "background": True, "status": "queued", "output": [], "usage": None}
+    done = {**surface.whole("Lima."), "background": True}
+    with enforced(recorder, store, Budget("global", "0.01"), budget_reserve="none"):
+        async with asking(surface, *map(surface.wholly, [queued, done, done])) as (client, _):
+            made = await surface.create(client, background=True)
+            client.responses.retrieve(made.id)
+            client.responses.retrieve(made.id)
+        balance = store.balance()
+    costs = [dict(span.attributes or {}).get("streamspan.cost.total") for span in recorder.spans(3)]
+    assert [cost for cost in costs if cost is not None] == [costs[1]]
+    assert (balance.spent, balance.calls, balance.reserved) == (nano(Decimal(str(costs[1]))), 1, 0)
+
+
+# --- what is seen of it -----------------------------------------------------------------------------------------------
+
+
+async def test_metrics(recorder: Recorder, store: Store) -> None:
+    """How budgets stand, asked when metrics are collected; and what became of calls, by the budget as it is declared."""
+    reader = InMemoryMetricReader()
+    meters = MeterProvider([reader], shutdown_on_exit=False)
+    budgets = [Budget("global", 5), Budget("user:*", "0.00001", "day")]
+    with enforced(recorder, store, *budgets, meter_provider=meters, budget_reserve="none"):
+        dear = OPENAI.wholly(OPENAI.whole("Lima.", usage=openai_usage(1000, 0)))
+        async with asking(OPENAI, dear) as (client, _):
+            with streamspan.attributes(user_id="u1"):
+                await OPENAI.create(client)
+                with pytest.raises(BudgetExceededError):
+                    await OPENAI.create(client)
+        points = points_of(reader)
+    spent = 1000 * 150 / 1e9
+    assert points["streamspan.budget.spent"] == {("global", "month"): spent, ("user:u1", "day"): spent}
+    assert points["streamspan.budget.remaining"] == {("global", "month"): 5 - spent, ("user:u1", "day"): 0}
+    assert points["streamspan.budget.limit"] == {("global", "month"): 5, ("user:u1", "day"): 0.00001}
+    assert points["streamspan.budget.exceeded_calls"] == {("user:*", "refused"): 1}
+    meters.shutdown()
+
+
+def points_of(reader: InMemoryMetricReader) -> dict[str, dict[tuple[Any, Any], float]]:
+    """What is collected of budgets: by metric, and by budget and period, or verdict."""
+    found: dict[str, dict[tuple[Any, Any], float]] = {}
+    data: Any = reader.get_metrics_data()
+    for metric in (metric for resource in data.resource_metrics for scope in resource.scope_metrics for metric in scope.metrics):
+        for point in metric.data.data_points if metric.name.startswith("streamspan.budget.") else ():
+            known = point.attributes
+            which = known.get("streamspan.budget.period") or known.get("streamspan.budget.verdict")
+            found.setdefault(metric.name, {})[known["streamspan.budget.key"], which] = point.value
+    return found
+
+
+# --- processes --------------------------------------------------------------------------------------------------------
+
+PROGRAM = """
+import openai, os, signal, sys, streamspan
+from streamspan import Budget
+streamspan.instrument({given})
+client = openai.OpenAI(max_retries=0)
+def ask():
+    client.chat.completions.create(model="gpt-4o-mini", messages=[{{"role": "user", "content": "Hi"}}], max_tokens=9)
+ask()
+if "fork" in sys.argv:
+    if os.fork() == 0:
+        ask()
+        sys.exit()
+    os.wait()
+if "sigterm" in sys.argv:
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+@pytest.mark.parametrize("way", ["exit", "fork", "sigterm"])
+def test_nothing_is_lost_at_the_end(way: str, store: Store) -> None:
+    """What a call has cost that has just ended is written before the process is gone, by parent and child, each its own."""
+    whole = OPENAI.wholly(OPENAI.whole("Lima.", usage=openai_usage(100, 100)))
+    file = store.path.with_name("budgets.toml")
+    file.write_text('[[budget]]\nkey = "global"\nlimit = 1\n')
+    with Loopback(whole) as server:
+        given = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": f"{server.url}/v1", "STREAMSPAN_BUDGET_STORE": store.url}
+        code = PROGRAM.format(given="" if HAS_FILES else 'budgets=[Budget("global", 1)]')
+        environment = {**os.environ, **given, **({"STREAMSPAN_BUDGETS": str(file)} if HAS_FILES else {})}
+        done = subprocess.run([sys.executable, "-c", code, way], env=environment, timeout=50, check=False)
+    assert done.returncode == (-signal.SIGTERM if way == "sigterm" else 0)
+    calls = 2 if way == "fork" else 1
+    balance = store.balance()
+    assert (balance.spent, balance.reserved, balance.calls) == (calls * 100 * (150 + 600), 0, calls)
+
+
+HAS_FILES = find_spec("streamspan.budgets.file") is not None
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_breaker() -> None:
+    """After some failures in a row it lets one try after each rest; a success closes it; a change is told once."""
+    now = [0.0]
+    breaker = Breaker(tries=2, rest=5, clock=lambda: now[0])
+    assert [breaker.note(works=False), breaker.allows(), breaker.note(works=False), breaker.allows()] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    now[0] = 5.0
+    assert [breaker.allows(), breaker.allows()] == [True, False]
+    assert [breaker.note(works=True), breaker.allows(), breaker.works] == [True, True, True]
+
+
+def test_settings() -> None:
+    """A wrong budget setting is one clear message that names it."""
+    for given, said in (
+        ({"budgets": ["global"]}, "budgets must be a list of budgets, or the path of a file of budgets, not ['global']"),
+        ({"budget_store": "mysql://x"}, "budget_store cannot be used: budget store: 'mysql://x' is none of"),
+        ({"budget_reserve": "all"}, "budget_reserve must be one of worst_case, typical, none, not 'all'"),
+        ({"budget_reserve_cap": -1}, "budget_reserve_cap must be 0 (no cap) or more, not -1"),
+        ({"budget_store_down": "maybe"}, "budget_store_down must be one of allow, deny, not 'maybe'"),
+    ):
+        with pytest.raises(streamspan.SettingsError) as caught:
+            streamspan.Settings.load(given)
+        assert str(caught.value).startswith(said)

@@ -14,7 +14,6 @@ from streamspan import keep, live, outcome, semconv, span
 from streamspan.answer import Answer, Sink
 from streamspan.charges import Charges, charge, is_charged, priced, so_far
 from streamspan.ended import Ended, failure
-from streamspan.enforcement.gate import Gate
 from streamspan.errors import guard, report
 from streamspan.listeners.budget import RunningCall, spend
 from streamspan.listeners.call_log import emit_details, emit_exception
@@ -181,11 +180,6 @@ class Call:
     def asked_model(self) -> str | None:
         """The model that was asked for."""
         return self._request.model
-
-    @property
-    def gate(self) -> Gate | None:
-        """Where to ask whether there is money for it; ``None`` where there are no budgets."""
-        return self._telemetry.gate
 
     @property
     def is_followed(self) -> bool:

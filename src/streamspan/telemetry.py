@@ -10,7 +10,7 @@ from streamspan import semconv
 from streamspan.content import Content
 from streamspan.conventions import BY_NAME, Conventions
 from streamspan.counted import Counted
-from streamspan.enforcement.gate import Gate, gate_of
+from streamspan.enforcement.gate import gate_of
 from streamspan.instruments import Instruments, instruments_of
 from streamspan.pricing import PriceBook
 from streamspan.settings import Settings
@@ -58,12 +58,7 @@ class Telemetry:
         """How the call of this span is observed; ``None`` if nobody takes anything of it."""
         if span.is_recording():
             return self
-        return self.of_unsampled if self.instruments.are_taken or self.gate is not None else None
-
-    @property
-    def gate(self) -> Gate | None:
-        """Where calls ask whether there is money for them; ``None`` where there are no budgets."""
-        return gate_of(self.settings)
+        return self.of_unsampled if self.instruments.are_taken or self.settings.budgets else None
 
     @property
     def reports_progress(self) -> bool:

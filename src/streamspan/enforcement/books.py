@@ -40,6 +40,8 @@ class Books:
     def forget(self) -> None:
         """What a fork must not bring along: the calls that have ended in the parent are the parent's to write."""
         self._opening = threading.Lock()
+        self._writing = threading.Lock()
+        """Held while what has finished is written: a reservation after that is to count it."""
         self._finished.clear()
         self._is_awaited = False
         """Whether `look` will be called before long, and `abandon` at exit."""
@@ -52,7 +54,8 @@ class Books:
         Raises:
             StoreError: If the store does not answer.
         """
-        finished = self._take()
+        with self._writing:
+            finished = self._take()
         try:
             return self._ask(lambda ledger: ledger.reserve(accounts, amount, ttl, finished))
         except StoreError:
@@ -114,12 +117,13 @@ class Books:
 
     def write(self) -> bool:
         """Writes what has finished; whether nothing is left."""
-        while finished := self._take():
-            try:
-                self._ask(partial(_settle, finished))
-            except StoreError:
-                self._put_back(finished)
-                return False
+        with self._writing:
+            while finished := self._take():
+                try:
+                    self._ask(partial(_settle, finished))
+                except StoreError:
+                    self._put_back(finished)
+                    return False
         return True
 
     def close(self) -> None:
