@@ -44,12 +44,20 @@ from surfaces import (
 )
 
 ALL = [*SURFACES, *GOOGLE, *INTERACTIONS, *BEDROCK]
-FULL: dict[str, Any] = {"user_id": "u1", "session_id": "s1", "conversation_id": "c1", "tags": ["beta", "eu"], "team": "search"}
+FULL: dict[str, Any] = {
+    "user_id": "u1",
+    "session_id": "s1",
+    "conversation_id": "c1",
+    "tags": ["beta", "eu"],
+    "project": "maps",
+    "team": "search",
+}
 WRITTEN = {
     "user.id": "u1",
     "session.id": "s1",
     "gen_ai.conversation.id": "c1",
     "streamspan.tags": ("beta", "eu"),
+    "streamspan.project": "maps",
     "team": "search",
 }
 
@@ -293,8 +301,9 @@ ID = uuid.UUID(int=7)
     ("given", "written"),
     [
         ({"user_id": 42, "session_id": ID}, {"user.id": "42", "session.id": str(ID)}),
-        ({"user_id": None, "tags": None, "team": None}, {}),
+        ({"user_id": None, "tags": None, "project": None, "team": None}, {}),
         ({"tags": "one tag"}, {"streamspan.tags": ("one tag",)}),
+        ({"project": 7}, {"streamspan.project": "7"}),
         ({"tags": ("a", "b", "a", 3)}, {"streamspan.tags": ("a", "b", "3")}),
         pytest.param({"tags": (tag for tag in ["a", "b"])}, {"streamspan.tags": ("a", "b")}, id="tags of a generator"),
         ({"tags": []}, {}),
@@ -754,10 +763,12 @@ def test_streams_inside_of_a_decorated_generator(pipeline: Pipeline) -> None:
 
 def test_metric_attributes() -> None:
     """Metrics have those attributes that are asked for, if they are in force; metrics take them as they are."""
-    names = Settings.load(environ={"STREAMSPAN_METRIC_ATTRIBUTES": "team, streamspan.tags,user.id"}).metric_attributes
-    with streamspan.attributes(team="x", tags=["a", "b"], session_id="s"):
+    names = Settings.load(
+        environ={"STREAMSPAN_METRIC_ATTRIBUTES": "team, streamspan.tags,streamspan.project,user.id"}
+    ).metric_attributes
+    with streamspan.attributes(team="x", tags=["a", "b"], project="maps", session_id="s"):
         wanted = who.metric_attributes(who.in_force(), names)
-    assert wanted == {"team": "x", "streamspan.tags": ("a", "b")}
+    assert wanted == {"team": "x", "streamspan.tags": ("a", "b"), "streamspan.project": "maps"}
     assert who.metric_attributes(who.in_force(), names) == {}
 
     reader = InMemoryMetricReader()

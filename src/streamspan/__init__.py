@@ -3,7 +3,14 @@
 import importlib as _importlib
 import typing as _typing
 
-from streamspan.errors import BudgetError, BudgetExceededError, SettingsError, UsageEstimatedWarning
+from streamspan.errors import (
+    BudgetError,
+    BudgetExceededError,
+    BudgetUnavailableError,
+    BudgetUnpricedError,
+    SettingsError,
+    UsageEstimatedWarning,
+)
 from streamspan.handle import Handle, abort_on_cancel, handle
 from streamspan.instrumentor import (
     AnthropicInstrumentor,
@@ -33,6 +40,8 @@ __all__ = [
     "Budget",
     "BudgetError",
     "BudgetExceededError",
+    "BudgetUnavailableError",
+    "BudgetUnpricedError",
     "Client",
     "GoogleGenAIInstrumentor",
     "Handle",

@@ -10,6 +10,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from streamspan import live, rivals, wiring
+from streamspan.enforcement import gate
 from streamspan.errors import logger
 from streamspan.sdks import anthropic, botocore, google_genai, openai
 from streamspan.sdks.patching import Target, patch, unpatch
@@ -161,3 +162,4 @@ def uninstrument() -> None:
     for kind in INSTRUMENTORS:
         if (instrumentor := kind()).is_instrumented_by_opentelemetry:
             instrumentor.uninstrument()
+    gate.forget()

@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Values = Mapping[str, Any]
 
 _KEY = create_key("streamspan-attributes")
-_OURS = {semconv.CONVERSATION_ID, semconv.TAGS}
+_OURS = {semconv.CONVERSATION_ID, semconv.TAGS, semconv.PROJECT}
 _RESERVED = (*semconv.RESERVED_PREFIXES, semconv.ERROR_TYPE)
 _LARGEST = 2**63
 """OTLP's numbers end here, and one that is larger would cost the whole batch."""
@@ -90,6 +90,7 @@ def attributes(
     session_id: object = None,
     conversation_id: object = None,
     tags: str | Iterable[object] | None = None,
+    project: object = None,
     **others: object,
 ) -> "Block":
     """Puts attributes on every model call that starts inside of a block.
@@ -102,6 +103,7 @@ def attributes(
         session_id: The visit or the run that the call is a part of: ``session.id``.
         conversation_id: The conversation: ``gen_ai.conversation.id``.
         tags: A list of strings: ``streamspan.tags``; one string is one tag.
+        project: What the call is charged to: ``streamspan.project``.
         **others: Any other attribute under its own name, such as ``team="search"`` or ``**{"feature.flag": True}``. Names
             that streamspan writes itself (``gen_ai.*``, ``streamspan.*``, ``server.*``, ``error.type``) are left out, with a
             warning. ``None`` is left out too, and a value that no attribute can hold becomes its ``str``.
@@ -113,7 +115,12 @@ def attributes(
         >>> with streamspan.attributes(user_id="u-1", session_id="s-1", tags=["search"], team="maps"):
         ...     client.responses.create(model="gpt-4.1-mini", input="Where is Lima?")
     """
-    known = {semconv.USER_ID: user_id, semconv.SESSION_ID: session_id, semconv.CONVERSATION_ID: conversation_id}
+    known = {
+        semconv.USER_ID: user_id,
+        semconv.SESSION_ID: session_id,
+        semconv.CONVERSATION_ID: conversation_id,
+        semconv.PROJECT: project,
+    }
     given = {**others, **{name: _text(value) for name, value in known.items() if value is not None}}
     all_tags = [*_list(others.get(semconv.TAGS)), *_list(tags)]
     values = {name: _value(value) for name, value in given.items() if value is not None and _is_free(name)}
