@@ -144,19 +144,22 @@ class Handle:
         self._is_aborted = True
         if (call := self._call) is None:
             return  # what is sent after this ends as soon as it is known
-        if not call.abort():
-            return  # it is over, and its connection may be another request's by now
-        reader = self._reader()
-        if isinstance(reader, Tap | AsyncTap):
-            reader.stop()
-        if (response := call.connection()) is not None:
-            break_off(response, self._loop)
+        if call.abort():  # else it is over, and its connection may be another request's by now
+            self._break_off()
 
     async def aresult(self) -> StreamResult:
         """The same as `result`, to be awaited, as often as one likes."""
         return await asyncio.shield(asyncio.wrap_future(self.result))
 
     # --- inside ---
+
+    def _break_off(self) -> None:
+        """Ends the connection of a call that has just been ended, in whichever thread or task it is being read."""
+        reader, call = self._reader(), self._call
+        if isinstance(reader, Tap | AsyncTap):
+            reader.stop()
+        if call is not None and (response := call.connection()) is not None:
+            break_off(response, self._loop)
 
     def _bind(self, call: Call) -> None:
         self._call = call

@@ -168,10 +168,10 @@ class _Loader:
         if self._thread is not None:
             return
         self._thread = threading.Thread(target=price_table.load, name="streamspan-prices", daemon=True)
+        self._thread.start()
         if hasattr(os, "register_at_fork"):
             # A child forked in the middle of an import would inherit that module's lock, and nobody to release it.
             os.register_at_fork(before=self._thread.join)
-        self._thread.start()
 
 
 _loader = _Loader()

@@ -184,7 +184,7 @@ async def test_a_task_that_is_cancelled(kind: str, case: Case, observed: Recorde
             with pytest.raises(asyncio.CancelledError):
                 await task
             result = await asyncio.wait_for(stream.result, 10)
-            await asyncio.to_thread(server.wait_for_connections, 0)
+            await asyncio.to_thread(server.wait_for_connections, 0, 5)  # sooner than the server goes on
     assert (result.aborted, result.outcome) == (True, kind)
     assert result.text
     assert ended(observed)[semconv.OUTCOME] == kind

@@ -81,21 +81,19 @@ class Observation:
         """Reading its stream raised ``error``; unless a thread reads for the caller, it knows that already."""
         if self._call is not None and self._is_running:
             self._call.stopped(error)
-            self._break_off()
+            if self._handle is not None:
+                self._handle._break_off()
 
     def abandon(self) -> None:
         """Nobody has its stream any more."""
         if self._call is not None and self._is_running:
             self._call.abandon(perf_counter())
-            self._break_off()
+            if self._handle is not None:
+                self._handle.abort()
 
     @property
     def _is_running(self) -> bool:
         return self._call is not None and self._call.outcome is None
-
-    def _break_off(self) -> None:
-        if self._handle is not None:
-            self._handle.abort()
 
     def when_over(self, tell: Callable[[str], None]) -> None:
         """Calls ``tell`` with the outcome once the call has ended, whoever ended it."""

@@ -57,6 +57,9 @@ class ManualCall(Call):
         super().__init__(telemetry, request, opening, started, started_ns)
         if not isinstance(started, SharedSpan):
             shared.put_above(started, self)
+        elif self._above is None:  # another library's span is around both: the request is to be found under it, too
+            shared.put_above(started.owner, self)
+            shared.let_share(started.owner)
 
     # --- what the program says ---
 
@@ -169,8 +172,13 @@ class ManualCall(Call):
                 return False
             self._held = _Held(call, kind, error, at)
         if not call.accepted:
-            shared.let_share(self._span)  # the program may try again
+            shared.let_share(self._shown)  # the program may try again
         return True
+
+    @property
+    def _shown(self) -> Span:
+        """The span that is current in the program's block."""
+        return self._span.owner if isinstance(self._span, SharedSpan) else self._span
 
     def _close_seen(self) -> None:
         if self._seen is not None:
@@ -211,6 +219,7 @@ class ManualCall(Call):
             if not live.claim(self):
                 return
             held, self._held = self._held, None
+        shared.take(self._shown)  # what is sent from now on is another call
         at = perf_counter() if at is None else at
         self._note_acceptance()
         if held is None:
@@ -237,7 +246,7 @@ class ManualCall(Call):
         """Ends as the request did that was seen, unless the program says otherwise."""
         call, span = held.call, held.call._span
         if isinstance(span, SharedSpan):
-            span.speaks_for_owner = True
+            span.speaks_for_owner = not isinstance(self._span, SharedSpan)
         self._add_to(call.answer)
         is_ours = is_said or kind == FAILED or (error is not None and held.kind != COMPLETED)
         call.finish(kind if is_ours else held.kind, error or held.error, held.at)
