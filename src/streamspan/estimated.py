@@ -30,7 +30,7 @@ def say(model: str, estimated: list[str]) -> None:
 
 def _message(model: str, estimated: list[str]) -> str:
     return (
-        f"{model}: the provider reported no {' and no '.join(estimated)}; streamspan estimates them, and the cost with them "
+        f"estimating tokens of {model}: the provider reported no {' and no '.join(estimated)}; the cost rests on that, too "
         "(not said again within the hour; what helps: docs/usage-estimates.md)"
     )
 

@@ -178,7 +178,19 @@ class Settings:
             object.__setattr__(self, field.name, _take(field, getattr(self, field.name)))
 
     def count_tokens(self, *models: str | None) -> Count:
-        """What counts the tokens of a text that nobody has counted, exactly or more or less, for the model of these names."""
+        """What counts the tokens of a text where no provider has: a tokenizer of ``tokenizers``, or else the estimate.
+
+        Args:
+            *models: Names of the model, the first that counts first; ``None`` is none.
+
+        Returns:
+            A function of a text that gives its number of tokens.
+
+        Example:
+            ```python
+            streamspan.Settings().count_tokens("gpt-4o")("Lima is the capital of Peru.")  # 6 or so
+            ```
+        """
         exact = self.tokenizers.of(*models) if isinstance(self.tokenizers, Tokenizers) else None
         return exact or estimate_tokens
 
