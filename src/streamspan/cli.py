@@ -1,10 +1,12 @@
-"""The ``streamspan`` command: ``demo``, ``view``, ``--version``."""
+"""The ``streamspan`` command: ``budget``, ``demo``, ``view``, ``--version``."""
 
 import argparse
 import importlib.util
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+
+from streamspan.commands import budget
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="streamspan", description="See what your streamed LLM calls did.")
     parser.add_argument("--version", action="version", version=f"streamspan {version('streamspan')}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="{demo,view}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     demo = commands.add_parser("demo", help="run the examples under OpenTelemetry and show their calls; needs no account")
     demo.add_argument("--live", action="store_true", help="ask the real services, with OPENAI_API_KEY and ANTHROPIC_API_KEY")
@@ -29,6 +31,8 @@ def _parser() -> argparse.ArgumentParser:
     view.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
     view.add_argument("--port", type=_port, default=4318, help="port to listen on, 0 for any free one (default: %(default)s)")
     view.set_defaults(run=_view)
+
+    budget.add(commands)
     return parser
 
 

@@ -76,6 +76,11 @@ class Budget:
         object.__setattr__(self, "_now", (_NEVER, {}))
 
     @property
+    def slot(self) -> tuple[str, str]:
+        """Its key and its period with the time zone: what there can be one budget of."""
+        return self.key, str(self._windows)
+
+    @property
     def nano(self) -> int:
         """The limit as a ledger counts it, rounded down."""
         return int(Decimal(self.limit) * NANO)

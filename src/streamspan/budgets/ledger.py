@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import count
-from typing import Final, Protocol
+from typing import Final, Protocol, SupportsInt
 
 from streamspan.errors import logger, once
 
@@ -48,6 +48,11 @@ class Account:
     resets_at: datetime | None
     """When what is spent now does not count any more."""
     limit: int
+
+    @property
+    def oldest(self) -> int:
+        """Slots of a rolling window that are older than this are dropped: they have not counted for as long as they ever did."""
+        return 2 * self.since - self.bucket
 
     @property
     def until(self) -> int:
@@ -136,10 +141,10 @@ class Ledger(Protocol):
         ...
 
     def extend(self, lease: Lease, more: int, ttl: float) -> Lease | Denied:
-        """Holds a lease for ``ttl`` seconds from now, and ``more`` on top of it if that fits into all of its accounts.
+        """Holds a lease for ``ttl`` seconds from now, and ``more`` on top of its amount if that fits into all of its accounts.
 
-        Of a lease that has expired everything is reserved again. One that is settled stays so. If it is denied, what was held
-        until now is held on.
+        It is safe to ask for the same twice: what counts is the amount that is to be held in the end. Of a lease that has
+        expired everything is reserved again. One that is settled stays so. If it is denied, what was held is held on.
         """
         ...
 
@@ -193,11 +198,16 @@ class LeaseNames:
     """Names for leases that no other process gives, and that sort by the time they were given."""
 
     def __init__(self) -> None:
-        self._origin = os.urandom(8).hex()
         self._count = count()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._origin, self._process = os.urandom(8).hex(), os.getpid()
 
     def give(self, now: float) -> str:
         """The next one; it begins with what `since` returns for ``now``, the seconds since the epoch."""
+        if self._process != os.getpid():
+            self._begin()
         return f"{since(now)}{self._origin}{next(self._count):x}"
 
 
@@ -226,9 +236,10 @@ def shortfall(accounts: Iterable[tuple[Account, int, int]], amount: int) -> Deni
     return None
 
 
-def balance(account: Account, spent: int, reserved: int, calls: int) -> Balance:
+def balance(account: Account, spent: SupportsInt, reserved: SupportsInt, calls: SupportsInt) -> Balance:
     """How an account stands, with its own limit."""
-    return Balance(account.key, account.period, account.bucket, account.limit, spent, reserved, calls, account.resets_at)
+    totals = int(spent), int(reserved), int(calls)
+    return Balance(account.key, account.period, account.bucket, account.limit, *totals, account.resets_at)
 
 
 def warn_of_limits(store: str, account: Account, other: int) -> None:

@@ -41,6 +41,7 @@ _SUM: Final = """SELECT coalesce(sum(spent), 0), coalesce(sum(reserved), 0), coa
     WHERE key = ? AND period = ? AND bucket BETWEEN ? AND ?"""
 _ADD: Final = """INSERT INTO spend VALUES (?1, ?2, ?3, ?4, max(?5, 0), ?6) ON CONFLICT DO UPDATE SET
     spent = min(spent + ?4, 4611686018427387903), reserved = max(reserved + ?5, 0), calls = calls + ?6"""
+_PRUNE: Final = "DELETE FROM spend WHERE key = ? AND period = ? AND bucket < ?"
 _HOLD: Final = """INSERT INTO lease VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET amount = amount + excluded.amount, expires = excluded.expires"""
 _ALL: Final = """SELECT key, period, bucket, "limit", spent, reserved, calls FROM spend JOIN budget USING (key, period)
@@ -92,8 +93,9 @@ class SqliteLedger:
             if _has(db, "SELECT 1 FROM settled WHERE id = ?", lease.id):
                 return lease
             # First of all, so that it is not swept while room is made.
-            is_held = _has(db, "UPDATE lease SET expires = ? WHERE id = ? RETURNING 1", self._clock() + ttl, lease.id)
-            if lacking := more if is_held else extended.amount:
+            renew = "UPDATE lease SET expires = ? WHERE id = ? RETURNING amount"
+            held = db.execute(renew, (self._clock() + ttl, lease.id)).fetchone()
+            if (lacking := extended.amount - (held[0] if held else 0)) > 0:
                 if denied := self._shortfall(db, lease.accounts, lacking):
                     return denied
                 self._hold(db, lease, lacking, ttl)
@@ -148,6 +150,8 @@ class SqliteLedger:
     def _hold(self, db: sqlite3.Connection, lease: Lease, amount: int, ttl: float) -> None:
         for account in lease.accounts:
             self._add(db, account, 0, amount, 0)
+            if account.bucket != account.since:
+                db.execute(_PRUNE, (account.key, account.period, account.oldest))
         buckets = json.dumps([(account.key, account.period, account.bucket) for account in lease.accounts])
         db.execute(_HOLD, (lease.id, amount, self._clock() + ttl, buckets))
 

@@ -2,8 +2,9 @@
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from streamspan.budgets.ledger import Ledger, StoreError
 from streamspan.errors import BudgetError
@@ -25,19 +26,55 @@ def open_ledger(url: str | None = None, timeout: float = 1.0) -> Ledger:
         BudgetError: If there is no such store, or what it needs is not installed.
         StoreError: If there is no state folder.
     """
-    if not url:
-        return _sqlite(state_folder() / "budgets.sqlite3", timeout)
-    scheme, colon, rest = url.partition(":")
-    if colon and scheme == "sqlite":
-        return _sqlite(_path(rest), timeout)
+    if path := sqlite_path(url):
+        return _sqlite(path, timeout)
+    url = url or ""
+    scheme, _, rest = url.partition(":")
+    if scheme in ("redis", "rediss", "unix") and rest.startswith("//"):
+        return _redis(url, timeout)
+    if scheme in ("postgresql", "postgres") and rest.startswith("//"):
+        return _postgres(url, timeout)
     msg = f"budget store: {hidden(url)!r} is none of {_SPELLED}"
     raise BudgetError(msg)
+
+
+def sqlite_path(url: str | None) -> Path | None:
+    """The file that a URL, or none, means; ``None`` if it means a server.
+
+    Raises:
+        BudgetError: If it names no file.
+        StoreError: If there is no state folder.
+    """
+    if not url:
+        return state_folder() / "budgets.sqlite3"
+    scheme, colon, rest = url.partition(":")
+    return _path(rest) if colon and scheme == "sqlite" else None
 
 
 def _sqlite(path: Path, timeout: float) -> Ledger:
     from streamspan.budgets.sqlite import SqliteLedger
 
     return SqliteLedger(path, timeout)
+
+
+def _redis(url: str, timeout: float) -> Ledger:
+    _need("redis", "redis")
+    from streamspan.budgets.redis import RedisLedger
+
+    return RedisLedger(url, hidden(url), timeout)
+
+
+def _postgres(url: str, timeout: float) -> Ledger:
+    _need("psycopg", "postgres")
+    from streamspan.budgets.postgres import PostgresLedger
+
+    return PostgresLedger(url, hidden(url), timeout)
+
+
+def _need(library: str, extra: str) -> None:
+    if find_spec(library) is None:
+        msg = f"budget store: {library} is not installed: pip install 'streamspan[{extra}]'"
+        raise BudgetError(msg)
 
 
 def _path(rest: str) -> Path:
@@ -78,11 +115,9 @@ def _state_home() -> Path:
 
 
 def hidden(url: str) -> str:
-    """``url`` as it may be shown: without a password, and without options, which can hold one, too."""
-    try:
-        parts = urlsplit(url)
-        place = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
-    except ValueError:
-        return f"{url.partition(':')[0]}:..." if ":" in url else "..."
-    user = f"{parts.username}@" if parts.username else ""
-    return f"{parts.scheme}://{user}{place}" if parts.netloc else f"{parts.scheme}:{parts.path}"
+    """``url`` as it may be shown: its scheme and where it leads, without user, password and options."""
+    scheme, colon, rest = url.partition("://")
+    place, _, options = rest.partition("?")
+    if not colon or "@" in options:  # a password with a question mark, perhaps
+        return f"{scheme}://..." if colon else "..."
+    return f"{scheme}://{place.rpartition('@')[2].partition('#')[0]}"
