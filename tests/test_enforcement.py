@@ -579,8 +579,8 @@ async def test_a_client_of_ours(when: Any, recorder: Recorder, store: Store) -> 
 async def test_an_answer_in_the_background_is_charged_once(recorder: Recorder, store: Store) -> None:
     """By the request that first sees its usage; reading an answer is never refused."""
     surface = ResponsesSurface(is_async=False)
-    queued = {**surface.whole(""), "background": True, "status": "queued", "output": [], "usage": None}
-    done = {**surface.whole("Lima."), "background": True}
+    queued: dict[str, Any] = {**surface.whole(""), "background": True, "status": "queued", "output": [], "usage": None}
+    done: dict[str, Any] = {**surface.whole("Lima."), "background": True}
     with enforced(recorder, store, Budget("global", "0.01"), budget_reserve="none"):
         async with asking(surface, *map(surface.wholly, [queued, done, done])) as (client, _):
             made = await surface.create(client, background=True)
