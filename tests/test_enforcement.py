@@ -698,3 +698,20 @@ def test_settings() -> None:
         with pytest.raises(streamspan.SettingsError) as caught:
             streamspan.Settings.load(given)
         assert str(caught.value).startswith(said)
+
+
+def test_the_example_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What docs/budgets.md shows runs: a call counts against its budgets, in the user's own file, until they are used up."""
+    page = (Path(__file__).parents[1] / "docs" / "budgets.md").read_text()
+    example = page.partition("```python\n")[2].partition("```")[0]
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    dear = OPENAI.wholly(OPENAI.whole("Lima.", usage=openai_usage(4_000_000, 5)))
+    with Loopback(dear) as server:
+        client = OPENAI.client(server)
+        for _ in range(2):
+            exec(example, {"client": client, "messages": MESSAGES})  # noqa: S102 - the page is ours
+        client.close()
+    streamspan.uninstrument()
+    assert capsys.readouterr().out.startswith("user:u1: 0.600003 of 0.5 dollars are spent, until ")
+    assert len(server.requests) == 1
+    assert (tmp_path / "streamspan" / "budgets.sqlite3").exists()
