@@ -113,7 +113,7 @@ def redis(program: str) -> Generator[Server]:
             "requirepass": PASSWORD,
             "save": "3600 1",
             "appendonly": "yes",
-            "appendfsync": "always",
+            "appendfsync": "everysec",
         }
         command = [program, *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
         client: Any = library.Redis(port=port, password=PASSWORD)

@@ -17,6 +17,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
 
+from streamspan import budgets
 from streamspan.budgets import ledger
 from streamspan.budgets.ledger import Account, Balance, Denied, Lease, Settlement, StoreError
 from streamspan.budgets.periods import is_at, parse
@@ -204,7 +205,7 @@ class PostgresLedger:
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
                 if not _is_there(connection):
                     connection.execute("CREATE SCHEMA IF NOT EXISTS streamspan")
-                    connection.execute(files("streamspan.budgets").joinpath("postgres.sql").read_bytes())
+                    connection.execute(files(budgets).joinpath("postgres.sql").read_bytes())
                     connection.execute("INSERT INTO streamspan.version VALUES (%s)", (VERSION,))
             self._declared.clear()
         [(version,)] = connection.execute("SELECT version FROM streamspan.version").fetchall()

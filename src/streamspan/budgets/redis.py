@@ -20,6 +20,7 @@ from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as TooLate
 from redis.retry import Retry
 
+from streamspan import budgets
 from streamspan.budgets import ledger
 from streamspan.budgets.ledger import Account, Balance, Denied, Lease, Settlement, StoreError
 from streamspan.budgets.periods import is_at, parse
@@ -138,7 +139,7 @@ class RedisLedger:
 @cache
 def _script(function: str) -> tuple[str, str]:
     """The script that calls a function, and what the server knows it by."""
-    text = f"{files('streamspan.budgets').joinpath('redis.lua').read_text()}\nreturn {function}()\n"
+    text = f"{files(budgets).joinpath('redis.lua').read_text()}\nreturn {function}()\n"
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 

@@ -130,6 +130,10 @@ class SqliteLedger:
             if db is not None and self._process == os.getpid():
                 db.close()
 
+    def __del__(self) -> None:
+        with suppress(Exception):
+            self.close()
+
     # --- inside of a transaction ---
 
     def _settle(self, db: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:

@@ -30,6 +30,7 @@ def open_ledger(url: str | None = None, timeout: float = 1.0) -> Ledger:
         return _sqlite(path, timeout)
     url = url or ""
     scheme, _, rest = url.partition(":")
+    _check(url)
     if scheme in ("redis", "rediss", "unix") and rest.startswith("//"):
         return _redis(url, timeout)
     if scheme in ("postgresql", "postgres") and rest.startswith("//"):
@@ -69,6 +70,14 @@ def _postgres(url: str, timeout: float) -> Ledger:
     from streamspan.budgets.postgres import PostgresLedger
 
     return PostgresLedger(url, hidden(url), timeout)
+
+
+def _check(url: str) -> None:
+    # What stands before an @ that comes after a slash would be taken for a host and a port, and be told to everybody.
+    scheme, _, rest = url.partition("://")
+    if scheme != "unix" and "@" in rest.partition("?")[0].partition("/")[2]:
+        msg = f"budget store: the user or the password in {hidden(url)!r} has characters that are to be written as %XX"
+        raise BudgetError(msg)
 
 
 def _need(library: str, extra: str) -> None:
@@ -118,6 +127,6 @@ def hidden(url: str) -> str:
     """``url`` as it may be shown: its scheme and where it leads, without user, password and options."""
     scheme, colon, rest = url.partition("://")
     place, _, options = rest.partition("?")
-    if not colon or "@" in options:  # a password with a question mark, perhaps
-        return f"{scheme}://..." if colon else "..."
+    if not colon or not scheme or "@" in options:  # a password with a question mark, perhaps
+        return f"{scheme}://..." if colon and scheme else "..."
     return f"{scheme}://{place.rpartition('@')[2].partition('#')[0]}"
