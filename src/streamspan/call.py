@@ -480,6 +480,8 @@ class Call:
                 self._span.add_event(semconv.CHUNK_EVENT, attributes, self._wall(chunk.at))
 
     def _tell_the_end(self, ended: Ended, at: float) -> None:
+        for scope in self._request.scopes:
+            scope.meter.ended(ended, scope)
         # All of it is the other thread's work: this one is the application's.
         if self._progress_log is not None:
             live.later(partial(self._progress_log.emit, self._stand_at_the_end(ended, at), ended.at))
@@ -528,8 +530,14 @@ def begin(
     """
     at, opening = time_ns(), request.attributes()
     span = start(telemetry, request, opening, at)
-    taking = telemetry.for_span(span)
-    return span, make(taking, request, opening, span, at) if taking is not None else None
+    # Who counts costs does so whether anybody takes the span or not.
+    taking = telemetry.for_span(span) or (telemetry.of_unsampled if request.scopes else None)
+    if taking is None:
+        return span, None
+    call = make(taking, request, opening, span, at)
+    for scope in request.scopes:
+        scope.meter.begun(call, scope)
+    return span, call
 
 
 def _nothing() -> None:

@@ -18,6 +18,7 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.trace import Span, SpanKind, get_current_span, set_span_in_context
 
 from streamspan import live, semconv, who
+from streamspan.budgets import scope
 from streamspan.errors import guard
 from streamspan.sdks.patching import Wrapper, active
 from streamspan.sdks.sending import Sending
@@ -54,7 +55,7 @@ def _has_span() -> bool:
 
 
 def _start(telemetry: Telemetry) -> Span:
-    return telemetry.tracer.start_span(semconv.AUTOMATIC_FUNCTION_CALLING, kind=SpanKind.INTERNAL, attributes=find_who())
+    return telemetry.tracer.start_span(semconv.AUTOMATIC_FUNCTION_CALLING, kind=SpanKind.INTERNAL, attributes=find_who()[0])
 
 
 # --- whole answers: the parent is current for as long as the method runs ---------------------------------------------
@@ -148,15 +149,17 @@ def _forget(key: int, question: Question) -> None:
     live.drop(question)
 
 
-_told: dict[int, tuple[ref[Any], who.Values]] = {}
-"""By the id of the frame of the SDK's generator: who and what a stream is for. It is asked for here, and sent with its first
-item, which may be elsewhere."""
+Told = tuple[who.Values, scope.Scopes]
+"""Who and what a stream is for, and what it is charged to."""
+
+_told: dict[int, tuple[ref[Any], Told]] = {}
+"""By the id of the frame of the SDK's generator. It is asked for here, and sent with its first item, which may be elsewhere."""
 
 
 @guard("noting a stream")
 def _note_who(stream: Any) -> None:
     if (values := who.in_force()) and (frame := _frame(stream)) is not None:
-        told = _told[id(frame)] = ref(stream), values
+        told = _told[id(frame)] = ref(stream), (values, scope.in_force())
         finalize(stream, _forget_who, id(frame), told).atexit = False
 
 
@@ -165,15 +168,15 @@ def _forget_who(key: int, told: object) -> None:
         del _told[key]
 
 
-def find_who() -> who.Values:
-    """Who and what the request is for that the running code sends."""
+def find_who() -> Told:
+    """Who and what the request is for that the running code sends, and what it is charged to."""
     frame: FrameType | None = sys._getframe(1) if _told else None
     while frame is not None:
-        stream, values = _told.get(id(frame), (None, None))
-        if values is not None and stream is not None and _frame(stream()) is frame:
-            return values
+        stream, told = _told.get(id(frame), (None, None))
+        if told is not None and stream is not None and _frame(stream()) is frame:
+            return told
         frame = frame.f_back
-    return who.in_force()
+    return who.in_force(), scope.in_force()
 
 
 def _stream(package: str, wrapped: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

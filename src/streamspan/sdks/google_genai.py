@@ -48,6 +48,7 @@ def _describe_as(wire: WireFormat, models: Any, kwargs: dict[str, Any], *, strea
 
 def _request(wire: WireFormat, base_url: str, sent: dict[str, Any], *, vertex: bool, streamed: bool) -> Request:
     url = urlsplit(base_url)
+    told, scopes = find_who()
     return Request(
         wire=wire,
         provider=semconv.GCP_VERTEX_AI if vertex else semconv.GCP_GEMINI,
@@ -56,7 +57,8 @@ def _request(wire: WireFormat, base_url: str, sent: dict[str, Any], *, vertex: b
         body=sent,
         streamed=streamed,
         context=find_parent(),
-        who=find_who(),
+        who=told,
+        scopes=scopes,
     )
 
 

@@ -1,0 +1,1 @@
+"""What may be spent: budgets, and the ledgers that keep what was."""

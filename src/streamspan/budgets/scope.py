@@ -1,0 +1,42 @@
+"""What calls are charged to beside the budgets of the settings: the functions under `streamspan.track_costs` that they start in.
+
+A scope is one call of such a function. It rides on the block of attributes that names the function's project, so that it holds
+just where these hold: in tasks, threads that carry the context, each step of a generator, and nowhere else.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from streamspan import who
+
+
+class Meter(Protocol):
+    """What counts the calls of a scope."""
+
+    def begun(self, call: Any, scope: "Scope") -> None:
+        """A model call starts."""
+
+    def ended(self, ended: Any, scope: "Scope") -> None:
+        """It is over: ``ended`` is the `streamspan.ended.Ended` of it. Called once, in whichever thread ends it."""
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """One call of a function under `streamspan.track_costs`."""
+
+    project: str
+    meter: Meter
+    budget: Any = None
+    """A `streamspan.Budget`, or nothing: what may be spent in it. Its account is that of ``project``, also for the calls of
+    functions inside that name another one: ``budget.accounts(now, {"project": (scope.project,)})``."""
+    model: str | None = None
+    """The model that calls are priced by which name none that has a price."""
+
+
+Scopes = tuple[Scope, ...]
+"""Functions that call each other, the outermost first: a call in the inner one is charged to all."""
+
+
+def in_force() -> Scopes:
+    """The scopes around the running code."""
+    return who.scopes_in_force()
