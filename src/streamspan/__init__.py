@@ -3,7 +3,7 @@
 import importlib as _importlib
 import typing as _typing
 
-from streamspan.errors import SettingsError
+from streamspan.errors import RateLimitExceededError, SettingsError
 from streamspan.handle import Handle, handle
 from streamspan.instrumentor import (
     AnthropicInstrumentor,
@@ -22,18 +22,23 @@ if _typing.TYPE_CHECKING:
     from streamspan.client import AsyncLocalStream, Client, LocalStream, RunLocalResult
     from streamspan.manual.llm import LLMSpan, llm
     from streamspan.manual.observe import observe
+    from streamspan.tracking.costs import CallCost, Costs, costs
+    from streamspan.tracking.decorator import track_costs
     from streamspan.wrapping import unwrap, wrap
 
 __all__ = [
     "AnthropicInstrumentor",
     "AsyncLocalStream",
     "BedrockInstrumentor",
+    "CallCost",
     "Client",
+    "Costs",
     "GoogleGenAIInstrumentor",
     "Handle",
     "LLMSpan",
     "LocalStream",
     "OpenAIInstrumentor",
+    "RateLimitExceededError",
     "RunLocalResult",
     "Settings",
     "SettingsError",
@@ -42,10 +47,12 @@ __all__ = [
     "ToolCall",
     "__version__",
     "attributes",
+    "costs",
     "handle",
     "instrument",
     "llm",
     "observe",
+    "track_costs",
     "uninstrument",
     "unwrap",
     "wrap",
@@ -53,12 +60,16 @@ __all__ = [
 
 _ON_FIRST_USE = {
     "AsyncLocalStream": "client",
+    "CallCost": "tracking.costs",
     "Client": "client",
+    "Costs": "tracking.costs",
     "LLMSpan": "manual.llm",
     "LocalStream": "client",
     "RunLocalResult": "client",
+    "costs": "tracking.costs",
     "llm": "manual.llm",
     "observe": "manual.observe",
+    "track_costs": "tracking.decorator",
     "unwrap": "wrapping",
     "wrap": "wrapping",
 }

@@ -21,6 +21,26 @@ class SettingsError(ValueError):
     """A setting that does not exist, or a value that it cannot take; the message names the setting."""
 
 
+class RateLimitExceededError(RuntimeError):
+    """A function under `track_costs` was called too often, or used too many tokens, in the last minute; it was not called now.
+
+    Example:
+        >>> try:
+        ...     answer(question)
+        ... except streamspan.RateLimitExceededError as error:
+        ...     time.sleep(error.retry_after)
+    """
+
+    def __init__(self, name: str, limit: int, retry_after: float) -> None:
+        super().__init__(f"{name} is {limit} a minute, which is reached; there is room again in {retry_after:.1f} s")
+        self.name = name
+        """The limit: ``rate_limit`` or ``tpm_limit``."""
+        self.limit = limit
+        """How much it allows in a minute."""
+        self.retry_after = retry_after
+        """Seconds until there is room again."""
+
+
 def once(*key: object) -> bool:
     """Whether this is the first time in this process that somebody asks about ``key``: for what the log shall hold once."""
     if key in _said:

@@ -31,6 +31,10 @@ class Scope:
     functions inside that name another one: ``budget.accounts(now, {"project": (scope.project,)})``."""
     model: str | None = None
     """The model that calls are priced by which name none that has a price."""
+    calls: int = 0
+    """The model calls that have started in it."""
+    streams: int = 0
+    """Those of them that are streamed."""
 
 
 Scopes = tuple[Scope, ...]

@@ -24,7 +24,8 @@ from streamspan.providers import google_embeddings
 from streamspan.providers import google_interactions as interactions
 from streamspan.providers.google_genai import FORMAT, body
 from streamspan.request import Request
-from streamspan.sdks.google_functions import find_parent, find_who, make_wrappers
+from streamspan.sdks.deferred import find_who
+from streamspan.sdks.google_functions import find_parent, make_wrappers
 from streamspan.sdks.patching import Target
 from streamspan.sdks.sending import begin
 from streamspan.sdks.stainless import Describe, choke_points, watch
