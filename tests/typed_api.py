@@ -5,8 +5,10 @@ A wrong use has both checkers' word that it is one; `test_api` fails where a che
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from concurrent.futures import Future
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 from opentelemetry._logs import LoggerProvider
 from opentelemetry.context import Context
@@ -196,6 +198,26 @@ async def observes_asynchronously(iterator: AsyncIterator[str], generator: Async
     async for text in streamspan.observe(iterator, model="gpt-4.1-mini"):
         assert_type(text, str)
     assert_type(streamspan.observe(generator), AsyncGenerator[str, None])
+
+
+# --- budgets ---------------------------------------------------------------------------------------------------------
+
+
+def budgets() -> None:
+    budget = streamspan.Budget("project:maps", Decimal(5), "rolling-24h", "Europe/Berlin", on_exceed="stop", when_stopped="raise")
+    streamspan.Budget("global", "0.50")
+    streamspan.Budget(key="user:*", limit=1.5, period="week")
+    assert_type(budget.key, str)
+    assert_type(budget.on_exceed, Literal["block", "warn", "stop"])
+    try:
+        streamspan.Budget(5, "global")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        streamspan.Budget("global", 5, on_exceed="explode")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        streamspan.Budget("global", 5, "day", "UTC", "stop")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    except streamspan.BudgetExceededError as error:
+        assert_type((error.key, error.limit, error.spent, error.reserved), tuple[str, Decimal, Decimal, Decimal])
+        assert_type(error.resets_at, datetime | None)
+    except streamspan.BudgetError as error:
+        assert_type(error, streamspan.BudgetError)
 
 
 # --- attributes ------------------------------------------------------------------------------------------------------

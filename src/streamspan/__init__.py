@@ -3,7 +3,7 @@
 import importlib as _importlib
 import typing as _typing
 
-from streamspan.errors import RateLimitExceededError, SettingsError
+from streamspan.errors import BudgetError, BudgetExceededError, RateLimitExceededError, SettingsError
 from streamspan.handle import Handle, handle
 from streamspan.instrumentor import (
     AnthropicInstrumentor,
@@ -19,6 +19,7 @@ from streamspan.version import __version__
 from streamspan.who import attributes
 
 if _typing.TYPE_CHECKING:
+    from streamspan.budgets.budget import Budget
     from streamspan.client import AsyncLocalStream, Client, LocalStream, RunLocalResult
     from streamspan.manual.llm import LLMSpan, llm
     from streamspan.manual.observe import observe
@@ -30,6 +31,9 @@ __all__ = [
     "AnthropicInstrumentor",
     "AsyncLocalStream",
     "BedrockInstrumentor",
+    "Budget",
+    "BudgetError",
+    "BudgetExceededError",
     "CallCost",
     "Client",
     "Costs",
@@ -60,6 +64,7 @@ __all__ = [
 
 _ON_FIRST_USE = {
     "AsyncLocalStream": "client",
+    "Budget": "budgets.budget",
     "CallCost": "tracking.costs",
     "Client": "client",
     "Costs": "tracking.costs",

@@ -10,7 +10,7 @@ from opentelemetry.trace import Span, SpanKind
 
 from streamspan import semconv, span, who
 from streamspan.answer import MOST_CHOICES
-from streamspan.budgets import scope
+from streamspan.budgets.scope import Scopes
 from streamspan.shared import SharedSpan, span_above
 from streamspan.telemetry import Telemetry
 from streamspan.wire import Attributes, WireFormat
@@ -34,7 +34,7 @@ class Request:
     """Whose child the span is, if not the current one's."""
     who: Mapping[str, Any] = field(default_factory=who.in_force)
     """Who and what it is for: the attributes in force when it starts, which is before a stream is read, wherever that is."""
-    scopes: scope.Scopes = field(default_factory=scope.in_force)
+    scopes: Scopes = field(default_factory=who.scopes_in_force)
     """The functions under `streamspan.track_costs` that it starts in, the outermost first: their budgets count it, too."""
 
     @property

@@ -14,6 +14,7 @@ from opentelemetry.context import Context, attach, create_key, get_current, set_
 
 from streamspan import semconv
 from streamspan.answer import mend
+from streamspan.budgets.scope import Scope, Scopes
 from streamspan.errors import logger, once
 from streamspan.wire import Attributes
 
@@ -33,7 +34,7 @@ class Layer:
 
     __slots__ = ("context", "is_over", "scope", "token", "values")
 
-    def __init__(self, values: Values, around: tuple["Layer", ...], scope: Any = None) -> None:
+    def __init__(self, values: Values, around: tuple["Layer", ...], scope: Scope | None = None) -> None:
         self.values = values
         self.scope = scope
         """What the calls inside are charged to, of the block of a function whose costs are tracked."""
@@ -78,7 +79,7 @@ def in_force() -> Values:
     return values
 
 
-def scopes_in_force() -> tuple[Any, ...]:
+def scopes_in_force() -> Scopes:
     """What the running code is charged to, the outermost first; see `streamspan.budgets.scope`."""
     layers = _layers(get_current())
     return tuple(layer.scope for layer in layers if layer.scope is not None and not layer.is_over) if layers else ()
@@ -185,7 +186,7 @@ class Block:
 
     __slots__ = ("_entered", "_scope", "values")
 
-    def __init__(self, values: Values, scope: Any = None) -> None:
+    def __init__(self, values: Values, scope: Scope | None = None) -> None:
         self.values: Values = values
         self._scope = scope
         self._entered: list[Layer] = []

@@ -1,1 +1,1 @@
-"""What may be spent: budgets, and the ledgers that keep what was."""
+"""Budgets, and the ledgers that hold them over threads, processes and machines."""

@@ -1,13 +1,14 @@
 """What calls are charged to beside the budgets of the settings: the functions under `streamspan.track_costs` that they start in.
 
 A scope is one call of such a function. It rides on the block of attributes that names the function's project, so that it holds
-just where these hold: in tasks, threads that carry the context, each step of a generator, and nowhere else.
+just where these hold: in tasks, threads that carry the context, each step of a generator, and nowhere else. `who.scopes_in_force`
+tells those around the running code, and `Request.scopes` those of a call.
 """
 
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from streamspan import who
+from streamspan.budgets.budget import Budget
 
 
 class Meter(Protocol):
@@ -26,8 +27,8 @@ class Scope:
 
     project: str
     meter: Meter
-    budget: Any = None
-    """A `streamspan.Budget`, or nothing: what may be spent in it. Its account is that of ``project``, also for the calls of
+    budget: Budget | None = None
+    """What may be spent in it. Its account is that of ``project``, also for the calls of
     functions inside that name another one: ``budget.accounts(now, {"project": (scope.project,)})``."""
     model: str | None = None
     """The model that calls are priced by which name none that has a price."""
@@ -39,8 +40,3 @@ class Scope:
 
 Scopes = tuple[Scope, ...]
 """Functions that call each other, the outermost first: a call in the inner one is charged to all."""
-
-
-def in_force() -> Scopes:
-    """The scopes around the running code."""
-    return who.scopes_in_force()

@@ -1,4 +1,4 @@
-"""Who and what a stream is for that is asked for in one place, and sent in another: with its first item, wherever that is read."""
+"""Who and what a stream is for that is asked for in one place, and sent in another: with its first item, wherever it is read."""
 
 import sys
 from types import FrameType
@@ -6,10 +6,10 @@ from typing import Any
 from weakref import finalize, ref
 
 from streamspan import who
-from streamspan.budgets import scope
+from streamspan.budgets.scope import Scopes
 from streamspan.errors import guard
 
-Told = tuple[who.Values, scope.Scopes]
+Told = tuple[who.Values, Scopes]
 """Who and what a stream is for, and what it is charged to."""
 
 _told: dict[int, tuple[ref[Any], Told]] = {}
@@ -25,7 +25,7 @@ def frame_of(stream: Any) -> FrameType | None:
 def note_who(stream: Any) -> None:
     """Remembers what holds here, where the stream is asked for."""
     if (values := who.in_force()) and (frame := frame_of(stream)) is not None:
-        told = _told[id(frame)] = ref(stream), (values, scope.in_force())
+        told = _told[id(frame)] = ref(stream), (values, who.scopes_in_force())
         finalize(stream, _forget, id(frame), told).atexit = False
 
 
@@ -42,4 +42,4 @@ def find_who() -> Told:
         if told is not None and stream is not None and frame_of(stream()) is frame:
             return told
         frame = frame.f_back
-    return who.in_force(), scope.in_force()
+    return who.in_force(), who.scopes_in_force()

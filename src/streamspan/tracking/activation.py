@@ -12,12 +12,11 @@ from streamspan.who import Block
 class Activation(Scope):
     """What the model calls are charged to that start while the function runs, this time."""
 
-    __slots__ = ("block", "since", "since_ns")
-
-    meter: Meter
+    __slots__ = ("block", "function", "since", "since_ns")
 
     def __init__(self, meter: Meter) -> None:
         super().__init__(meter.project, meter, meter.budget, meter.model)
+        self.function = meter
         self.block = Block({PROJECT: meter.project}, self)
         """Entered while the function's own code runs, and while a request is sent that it has left to others to send."""
         self.since, self.since_ns = perf_counter(), time_ns()

@@ -80,7 +80,7 @@ def call_cost(ended: Ended, function: str, project: str) -> CallCost:
         function=function,
         project=str(purpose.pop(semconv.PROJECT, project)),
         provider=request.provider or None,
-        model=ended.response.get(semconv.RESPONSE_MODEL) or request.model,
+        model=model if isinstance(model := ended.response.get(semconv.RESPONSE_MODEL), str) else request.model,
         usage=usage_of(charges),
         cost=None if charges.price is None else charges.price.total,
         is_unpriced=charges.is_unpriced,
@@ -127,12 +127,15 @@ class Tally:
         """Adds a call that has ended."""
         self._new.append(charges)
         if len(self._new) == _MANY:
-            live.later(self._fold)
+            live.later(self._fold_now)
 
     def read(self) -> Costs:
         """What it is now: with every call that has ended by now."""
         live.settle()  # a stream that was dropped is ended by the thread that looks after calls
         return self._fold()
+
+    def _fold_now(self) -> None:
+        self._fold()
 
     def _fold(self) -> Costs:
         with self._lock:

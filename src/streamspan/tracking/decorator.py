@@ -1,8 +1,10 @@
 """`track_costs`, the decorator."""
 
 from collections.abc import Callable
-from typing import Any, Concatenate, Literal, ParamSpec, Protocol, Self, TypeVar, overload
+from decimal import Decimal
+from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, overload
 
+from streamspan.budgets.budget import Budget, OnExceed
 from streamspan.tracking.costs import CallCost, Costs
 from streamspan.tracking.functions import track
 from streamspan.tracking.limits import MinuteLimit
@@ -14,8 +16,6 @@ R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 S = TypeVar("S")
 F = TypeVar("F", bound=Callable[..., Any])
-
-OnExceed = Literal["block", "warn", "stop"]
 
 
 class Tracked(Protocol[P, R_co]):
@@ -73,7 +73,7 @@ def track_costs(
     *,
     project: str = "default",
     model: str | None = None,
-    max_budget: Any = None,
+    max_budget: Decimal | float | str | None = None,
     period: str = "month",
     tz: str = "UTC",
     on_exceed: OnExceed = "block",
@@ -90,7 +90,7 @@ def track_costs(
     *,
     project: str = "default",
     model: str | None = None,
-    max_budget: Any = None,
+    max_budget: Decimal | float | str | None = None,
     period: str = "month",
     tz: str = "UTC",
     on_exceed: OnExceed = "block",
@@ -116,8 +116,8 @@ def track_costs(
             sent. Of functions that call each other all budgets count.
         period: ``hour``, ``day``, ``week``, ``month``, ``year``, ``total``, ``rolling-<N>h`` or ``rolling-<N>d``.
         tz: The time zone that periods begin in.
-        on_exceed: ``block`` raises `BudgetExceededError` before anything is sent; ``warn`` only warns; ``stop`` also ends a running
-            stream.
+        on_exceed: ``block`` raises `BudgetExceededError` before anything is sent; ``warn`` only warns; ``stop`` blocks, and also
+            ends a running stream.
         report: Called with a `CallCost` after each call, in a thread of streamspan's own, which shall not have to wait for
             it; ``True`` writes it to the log, as one line of the logger ``streamspan.costs`` at ``INFO``. ``print`` prints it.
         extract_usage: Called with what the function returned (of a generator, with the last item), where no call was seen in
@@ -153,7 +153,7 @@ def track_costs(
 
     def decorate(target: Any) -> Any:
         if isinstance(target, staticmethod | classmethod):
-            return type(target)(decorate(target.__func__))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            return _decorate_inside(target, decorate)  # pyright: ignore[reportUnknownArgumentType]
         if not callable(target):
             message = f"track_costs decorates a function, not {target!r}"
             raise TypeError(message)
@@ -164,6 +164,11 @@ def track_costs(
         return tracked
 
     return decorate if function is None else decorate(function)
+
+
+def _decorate_inside(method: Any, decorate: Callable[[Any], Any]) -> Any:
+    """A static method or a class method, where the decorator stands above that of Python."""
+    return type(method)(decorate(method.__func__))
 
 
 def _check(name: str, value: object, kind: Any) -> None:
@@ -191,5 +196,7 @@ def _minute(name: str, limit: Any) -> MinuteLimit | None:
     return MinuteLimit(name, limit)
 
 
-def _budget(project: str, limit: Any, period: str, tz: str, on_exceed: OnExceed) -> Any:
-    return None
+def _budget(project: str, limit: Any, period: str, tz: str, on_exceed: OnExceed) -> Budget | None:
+    """The budget; what is said of one is checked also where there is none."""
+    budget = Budget(f"project:{project}", 0 if limit is None else limit, period, tz, on_exceed=on_exceed)
+    return None if limit is None else budget

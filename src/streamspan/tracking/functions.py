@@ -130,7 +130,7 @@ def _async_generator(function: Function, begin: Begin) -> Function:
 def _returned(result: Any, here: Activation) -> Any:
     """What the application gets: the same, but for a generator or a coroutine, whose body is yet to run."""
     try:
-        if isinstance(result, GeneratorType | AsyncGeneratorType):
+        if issubclass(type(result), GeneratorType | AsyncGeneratorType):
             return _same_name(_drive(result, here), result)
         if late.is_coroutine(result):
             return _same_name(_finish(result, here), result)
@@ -145,10 +145,11 @@ def _returned(result: Any, here: Activation) -> Any:
 
 
 def _drive(body: Any, here: Activation) -> Any:
+    """The generator, with its body in the function's name, wherever it runs."""
     frame = getattr(body, "gi_frame", None) or getattr(body, "ag_frame", None)
     if frame is None or str(frame.f_globals.get("__name__", "")).startswith(_SDKS):
         return body
-    kind = _generator if isinstance(body, GeneratorType) else _async_generator
+    kind = _generator if hasattr(body, "gi_frame") else _async_generator
     return kind(lambda: body, lambda: here)()
 
 

@@ -16,8 +16,8 @@ _NOT_STREAMS = sys.stdlib_module_names | {"builtins", "streamspan"}
 
 
 def stand_for(stream: Any, here: Activation) -> Any:
-    """What stands for a stream of which nothing is known, until it shows whether it is a model's answer; ``None`` if it is none."""
-    kind = type(stream)
+    """What stands for a stream of which nothing is known, until it shows whether it is an answer; ``None`` if it is no stream."""
+    kind = stream.__class__
     is_async = hasattr(kind, "__anext__")
     if here.streams or not (is_async or hasattr(kind, "__next__")) or not (hasattr(kind, "close") or hasattr(kind, "aclose")):
         return None

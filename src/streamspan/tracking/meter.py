@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from streamspan import live, semconv
+from streamspan.budgets.budget import Budget
 from streamspan.budgets.scope import Scope
 from streamspan.call import Call
 from streamspan.ended import Ended
@@ -27,10 +28,11 @@ def log(cost: CallCost) -> None:
 class Meter:
     """Counts the model calls of one function."""
 
-    function: str
+    name: str
+    """Of the function."""
     project: str
     model: str | None = None
-    budget: Any = None
+    budget: Budget | None = None
     report: Report | None = None
     extract_usage: Callable[[Any], Any] | None = None
     calls_a_minute: MinuteLimit | None = None
@@ -74,9 +76,9 @@ class Meter:
 
     def _tell(self, report: Report, ended: Ended) -> None:
         try:
-            report(call_cost(ended, self.function, self.project))
+            report(call_cost(ended, self.name, self.project))
         except Exception:  # the application's own code, and nobody there to take it
-            logger.warning("the report of track_costs for %s failed", self.function, exc_info=True)
+            logger.warning("the report of track_costs for %s failed", self.name, exc_info=True)
 
 
 def _innermost(meter: Meter, scopes: tuple[Scope, ...]) -> Scope | None:

@@ -7,7 +7,7 @@ where a wire has none, by whether the function asked for a stream at all.
 from collections.abc import Mapping
 from functools import partial
 from time import perf_counter, time_ns
-from typing import Any
+from typing import Any, cast
 
 from opentelemetry.context import get_current
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
@@ -25,7 +25,6 @@ from streamspan.request import Request
 from streamspan.shared import is_above
 from streamspan.tracking.activation import Activation
 from streamspan.usage import Usage
-from streamspan.wire import fields
 
 _MOST_HELD = 64
 """Pieces of a raw body that are kept until one shows what it is."""
@@ -134,9 +133,7 @@ def _is_observed(response_id: str | None, here: Activation, since: float) -> boo
 
 
 @guard("starting a call")
-def _begin(
-    here: Activation, operation: str, model: str | None, at: int, *, streamed: bool
-) -> tuple[LLMSpan | None, ManualCall | None]:
+def _begin(operation: str, model: str | None, at: int, *, streamed: bool) -> tuple[LLMSpan | None, ManualCall | None]:
     reader = ChunkReader()
     wire = make_format(reader, operation, is_named=False)
     body = {} if model is None else {"model": model}
@@ -152,7 +149,7 @@ def _start(
     """Starts a call that is charged to the function."""
     calls, streams = here.calls, here.streams
     with here.block:
-        started = _begin(here, operation, model or here.model, at, streamed=streamed)
+        started = _begin(operation, model or here.model, at, streamed=streamed)
     here.calls, here.streams = calls, streams  # those that others make
     return started or (None, None)
 
@@ -179,14 +176,14 @@ def answered(here: Activation, result: Any) -> bool:
 
 def extracted(here: Activation, result: Any) -> None:
     """Counts what the function's own ``extract_usage`` says of what it returned, if no call was seen in it."""
-    extract = here.meter.extract_usage
+    extract = here.function.extract_usage
     if extract is None or here.calls or not is_instrumentation_enabled():
         return
     try:
         model, usage = _read_usage(extract(result))
     except Exception:  # the application's own code
-        if once("extract_usage", here.meter.function):
-            logger.warning("extract_usage of %s failed; the call is not counted", here.meter.function, exc_info=True)
+        if once("extract_usage", here.function.name):
+            logger.warning("extract_usage of %s failed; the call is not counted", here.function.name, exc_info=True)
         return
     if usage:
         _, call = _start(here, semconv.CHAT, model, here.since_ns, streamed=False)
@@ -197,14 +194,11 @@ def extracted(here: Activation, result: Any) -> None:
 
 def _read_usage(said: Any) -> tuple[str | None, Any]:
     """The model, and the usage, of what ``extract_usage`` returned: of a tuple, model, input and output tokens."""
-    if said is None:
-        return None, None
     if isinstance(said, tuple | list):
-        model, input_tokens, output_tokens = said  # pyright: ignore[reportUnknownVariableType]
-        usage: Any = {"input_tokens": input_tokens, "output_tokens": output_tokens}
-    else:
-        usage = said
-        model = said.get("model") if isinstance(said, Mapping) else fields(said).get("model")  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(usage, Mapping):
-        usage = {key: value for key, value in usage.items() if value is not None and key != "model"}  # pyright: ignore[reportUnknownVariableType]
-    return (model if isinstance(model, str) else None), usage  # pyright: ignore[reportUnknownVariableType]
+        model, input_tokens, output_tokens = cast("tuple[Any, Any, Any]", said)
+        said = {"model": model, "input_tokens": input_tokens, "output_tokens": output_tokens}
+    if not isinstance(said, Mapping):
+        return None, said
+    known: dict[str, Any] = {key: value for key, value in said.items() if value is not None}  # pyright: ignore[reportUnknownVariableType]
+    model = known.pop("model", None)
+    return (model if isinstance(model, str) else None), known
