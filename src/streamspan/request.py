@@ -32,10 +32,10 @@ class Request:
     """What else is known of it, under its semconv names, that the body does not say."""
     context: Context | None = None
     """Whose child the span is, if not the current one's."""
-    who: Mapping[str, Any] = field(default_factory=who.in_force)
-    """Who and what it is for: the attributes in force when it starts, which is before a stream is read, wherever that is."""
     scopes: Scopes = field(default_factory=who.scopes_in_force)
     """The functions under `streamspan.track_costs` that it starts in, the outermost first: their budgets count it, too."""
+    who: Mapping[str, Any] = field(default_factory=who.in_force)
+    """Who and what it is for: the attributes in force when it starts, which is before a stream is read, wherever that is."""
 
     @property
     def model(self) -> str | None:
