@@ -205,7 +205,7 @@ async def observes_asynchronously(iterator: AsyncIterator[str], generator: Async
 
 def budgets() -> None:
     budget = streamspan.Budget("project:maps", Decimal(5), "rolling-24h", "Europe/Berlin", on_exceed="stop", when_stopped="raise")
-    streamspan.Budget("global", "0.50")
+    streamspan.instrument(budgets=[budget, streamspan.Budget("global", "0.50")], budget_store="sqlite:///tmp/budgets.sqlite3")
     streamspan.Budget(key="user:*", limit=1.5, period="week")
     assert_type(budget.key, str)
     assert_type(budget.on_exceed, Literal["block", "warn", "stop"])
@@ -213,6 +213,8 @@ def budgets() -> None:
         streamspan.Budget(5, "global")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         streamspan.Budget("global", 5, on_exceed="explode")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         streamspan.Budget("global", 5, "day", "UTC", "stop")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    except (streamspan.BudgetUnavailableError, streamspan.BudgetUnpricedError) as error:
+        assert_type(error, streamspan.BudgetUnavailableError | streamspan.BudgetUnpricedError)
     except streamspan.BudgetExceededError as error:
         assert_type((error.key, error.limit, error.spent, error.reserved), tuple[str, Decimal, Decimal, Decimal])
         assert_type(error.resets_at, datetime | None)

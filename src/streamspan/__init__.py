@@ -3,7 +3,14 @@
 import importlib as _importlib
 import typing as _typing
 
-from streamspan.errors import BudgetError, BudgetExceededError, RateLimitExceededError, SettingsError
+from streamspan.errors import (
+    BudgetError,
+    BudgetExceededError,
+    BudgetUnavailableError,
+    BudgetUnpricedError,
+    RateLimitExceededError,
+    SettingsError,
+)
 from streamspan.handle import Handle, handle
 from streamspan.instrumentor import (
     AnthropicInstrumentor,
@@ -34,6 +41,8 @@ __all__ = [
     "Budget",
     "BudgetError",
     "BudgetExceededError",
+    "BudgetUnavailableError",
+    "BudgetUnpricedError",
     "CallCost",
     "Client",
     "Costs",

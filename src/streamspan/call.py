@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from time import perf_counter, time_ns
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry.trace import Span, SpanContext, Status, StatusCode, set_span_in_context
 
@@ -14,7 +14,9 @@ from streamspan import counted, keep, live, outcome, semconv, span
 from streamspan.answer import Answer, Sink
 from streamspan.charges import Charges, charge, is_charged, priced, so_far
 from streamspan.ended import Ended, failure
+from streamspan.enforcement.gate import Gate
 from streamspan.errors import guard, report
+from streamspan.listeners.budget import RunningCall, spend
 from streamspan.listeners.call_log import emit_details, emit_exception
 from streamspan.listeners.chunk_gaps import ChunkGaps
 from streamspan.listeners.chunk_log import ChunkLog
@@ -28,6 +30,9 @@ from streamspan.shared import Above, call_above
 from streamspan.telemetry import Telemetry
 from streamspan.who import metric_attributes
 from streamspan.wire import Attributes, Prompt
+
+if TYPE_CHECKING:
+    from streamspan.enforcement.hold import Hold
 
 
 class Call:
@@ -64,10 +69,13 @@ class Call:
         "ended",
         "error",
         "first_chunk_at",
+        "hold",
         "is_aborted",
         "outcome",
         "progress",
+        "reader",
         "received",
+        "verdict",
     )
 
     def __init__(self, telemetry: Telemetry, request: Request, opening: Attributes, started: Span, started_ns: int) -> None:
@@ -105,6 +113,12 @@ class Call:
         """Whether somebody else than the stream's reader has ended it: what the reader still gets of it is the end."""
         self.connection: Callable[[], Any] = _nothing
         """Gives the HTTP response that the stream is read from, for who wants to break it off; does not keep it alive."""
+        self.reader: Callable[[], Any] = _nothing
+        """Gives the tap that the stream is read through, which can be told to stop; does not keep it alive."""
+        self.verdict: Exception | None = None
+        """What its reader gets in place of the end, if it was stopped."""
+        self.hold: Hold | None = None
+        """What it counts against, if there are budgets for it."""
         self.outcome: str | None = None
         self.error: BaseException | None = None
         """What ended it, if somebody follows it who may ask: else the frames of the application would live on."""
@@ -116,14 +130,17 @@ class Call:
         self._asked = dict[str, list[dict[str, Any]]]()
         self._cut: list[str] = []
         """What of it was shortened to fit on the span."""
+        self._above: Above | None = call_above(started)
+        """The program's own call, whose span this one shares: it ends with that."""
+        self._begin(telemetry)
+
+    def _begin(self, telemetry: Telemetry) -> None:
         if telemetry.content.is_kept:
             # Now, not at the end: the application may change its list of messages while the answer comes.
-            self._ask(request.wire.prompt(request.body))
+            self._ask(self._request.wire.prompt(self._request.body))
         if telemetry.settings.pending_span:
             self._announce()
         telemetry.prices.warm_up()
-        self._above: Above | None = call_above(started)
-        """The program's own call, whose span this one shares: it ends with that."""
         live.add(self)
         if self._above is not None:
             self._above.give_way(self)
@@ -166,9 +183,14 @@ class Call:
         return self._request.model
 
     @property
+    def gate(self) -> Gate | None:
+        """Where to ask whether there is money for it; ``None`` where there are no budgets."""
+        return self._telemetry.gate
+
+    @property
     def is_followed(self) -> bool:
-        """Whether somebody waits for its end."""
-        return bool(self._followers)
+        """Whether somebody waits for its end, or may want to break it off."""
+        return bool(self._followers) or (self.hold is not None and self.hold.may_stop)
 
     def follow(self, tell: Callable[[], None]) -> None:
         """Has ``tell`` called once the call has ended: in whichever thread ends it, or at once if it is over."""
@@ -256,6 +278,8 @@ class Call:
         if self._gaps is not None:
             # Not here and now: how long a look takes says how long the thread rests after it.
             live.later(self._record_gaps)
+        if self.hold is not None:
+            self.hold.look(now, RunningCall(self))
         if self._span.is_recording():
             self.progress.note(now, self.answer, self.chunks)
         if self._request.streamed:
@@ -377,6 +401,8 @@ class Call:
     @guard("writing a span")
     def _conclude(self, kind: str, error: BaseException | None, at: float) -> None:
         ended = self._sum_up(kind, error, at)
+        if self.hold is not None:
+            spend(self.hold, ended, is_accepted=self.accepted)
         if (content := self._telemetry.content).upload is not None:
             known = {**ended.opening, **ended.attributes()}
             ended = replace(ended, references=content.store(self._span.get_span_context(), ended.messages, known))
@@ -402,6 +428,7 @@ class Call:
             messages=self._asked | said,
             preview=content.preview(self.answer, self._preview_chars(self._telemetry.settings.stream_preview_chars), said),
             keep=self._marks(kind, charges, at - self._started),
+            hold=self.hold,
         )
 
     def _marks(self, kind: str, charges: Charges, seconds: float) -> str:

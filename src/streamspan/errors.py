@@ -66,6 +66,38 @@ class BudgetExceededError(Exception):
         )
 
 
+class BudgetUnavailableError(BudgetExceededError):
+    """A call was refused as the ledger does not answer, and ``budget_store_down`` is ``deny``; nothing was sent.
+
+    What is spent and reserved is not known: both are 0.
+
+    Example:
+        >>> try:
+        ...     client.responses.create(model="gpt-4.1-mini", input="Where is Lima?")
+        ... except streamspan.BudgetUnavailableError as error:
+        ...     print(error.key)
+    """
+
+    def __str__(self) -> str:
+        return f"the ledger of the budget {self.key} does not answer, and budget_store_down is 'deny'"
+
+
+class BudgetUnpricedError(BudgetExceededError):
+    """A call was refused as no price of its model is known, and ``budget_unknown_price`` is ``deny``; nothing was sent.
+
+    What is spent and reserved was not asked: both are 0.
+
+    Example:
+        >>> try:
+        ...     client.responses.create(model="our-own-model", input="Where is Lima?")
+        ... except streamspan.BudgetUnpricedError as error:
+        ...     print(error.key)
+    """
+
+    def __str__(self) -> str:
+        return f"no price of the model is known that the budget {self.key} is asked for, and budget_unknown_price is 'deny'"
+
+
 class RateLimitExceededError(Exception):
     """A function under `track_costs` was called too often, or used too many tokens, in the last minute; it was not called now.
 

@@ -10,6 +10,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from streamspan import live, rivals, wiring
+from streamspan.enforcement import gate
 from streamspan.errors import logger
 from streamspan.sdks import anthropic, botocore, google_genai, openai
 from streamspan.sdks.patching import Target, patch, track_no_more, unpatch
@@ -170,3 +171,4 @@ def uninstrument() -> None:
             instrumentor.uninstrument()
         else:
             kind.put_back()
+    gate.forget()

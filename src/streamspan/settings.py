@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from streamspan import keep
+from streamspan.budgets.budget import Budget
 from streamspan.errors import RAISE_ERRORS, SettingsError, logger, once
-from streamspan.knobs import Choice, Knob, Names, Number, OutOfRangeError, Redactor, Store, Switch, knob
+from streamspan.knobs import BudgetList, Choice, Knob, LedgerUrl, Names, Number, OutOfRangeError, Redactor, Store, Switch, knob
 from streamspan.redaction import Redaction
 from streamspan.upload import Upload
 
@@ -32,6 +33,8 @@ _CAPTURE_WORDS = {
 _CAPTURE = Choice({"true": True, "false": False, "off": False, "span": "span", "event": "event", "both": "both"})
 _CHUNKS = Choice({"true": "span", "false": False, "span": "span", "log": "log", "both": "both"})
 _CONVENTIONS = Choice({word: word for word in ("1.41", "1.42-dev", "both")})
+_RESERVE = Choice({word: word for word in ("worst_case", "typical", "none")})
+_POLICY = Choice({word: word for word in ("allow", "deny")})
 _DETAILS = Choice({"auto": "auto", "true": True, "false": False})
 
 
@@ -106,6 +109,31 @@ class Settings:
     """Rules, with commas between them, of calls that are worth keeping whole: ``errors``, ``aborted``, ``expensive:0.05`` (US
     dollars), ``slow:10``, ``stalled:5`` (seconds). The span of a call has those that hold in ``streamspan.keep``, for a sampler
     that decides at the end."""
+
+    budgets: tuple[Budget, ...] = knob(BudgetList(), default=())
+    """How much may be spent, and for what: a list of `streamspan.Budget`, or the path of a TOML file with them; in the
+    environment such a path. Calls that do not fit raise `BudgetExceededError` before they are sent."""
+
+    budget_store: str | None = knob(LedgerUrl(), default=None)
+    """Where the ledger of the budgets is: ``sqlite:///path``, ``redis://``, ``rediss://``, ``unix://`` or ``postgresql://``; one
+    SQLite file in the user's state folder unless given."""
+
+    budget_reserve: Literal["worst_case", "typical", "none"] = knob(_RESERVE, default="worst_case")
+    """How much is held for a call while it runs: ``worst_case``, what it costs if the answer is as long as it may be (4,096
+    tokens where the request does not say); ``typical``, what calls of its model have cost until now; ``none``, nothing."""
+
+    budget_reserve_cap: float = knob(Number("no cap"), default=0.0)
+    """US dollars that are held for one call at the most; 0: no cap."""
+
+    budget_unknown_price: Literal["allow", "deny"] = knob(_POLICY, default="allow")
+    """What becomes of a call whose model has no known price: ``allow`` counts it, at no cost; ``deny`` does not send it."""
+
+    budget_store_down: Literal["allow", "deny"] = knob(_POLICY, default="allow")
+    """What becomes of calls while the ledger does not answer: ``allow`` sends them, and records their cost later; ``deny`` does
+    not send them."""
+
+    budget_store_timeout: float = knob(Number("no waiting"), default=0.25)
+    """Seconds that anybody waits for the ledger."""
 
     flush_on_sigterm: bool = knob(Switch(), default=True)
     """Whether running calls are ended and sent before SIGTERM ends the process. Left alone where the program handles SIGTERM."""

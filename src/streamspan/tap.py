@@ -31,6 +31,7 @@ class Tap:
         self._call = call
         self._feed = call.feed
         self._inner = inner
+        call.reader = weakref.ref(self)
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -38,13 +39,13 @@ class Tap:
     def __next__(self) -> Any:
         try:
             chunk = next(self._inner)
-        except StopIteration:
+        except StopIteration as end:
             self._call.exhausted()
-            raise
+            raise self._call.verdict or end from None
         except BaseException as error:
             _stop(self._inner, self._call, error)
             if self._call.is_aborted and isinstance(error, Exception):
-                raise StopIteration from None  # it is the connection that `abort` has closed
+                raise self._call.verdict or StopIteration from None  # it is the connection that `abort` has closed
             raise
         self._feed(chunk)
         return chunk
@@ -70,6 +71,7 @@ class AsyncTap:
         self._feed = call.feed
         self._inner = inner
         self._next = inner.__anext__
+        call.reader = weakref.ref(self)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
@@ -77,13 +79,13 @@ class AsyncTap:
     async def __anext__(self) -> Any:
         try:
             chunk = await self._next()
-        except StopAsyncIteration:
+        except StopAsyncIteration as end:
             self._call.exhausted()
-            raise
+            raise self._call.verdict or end from None
         except BaseException as error:
             _stop(self._inner, self._call, error)
             if self._call.is_aborted and isinstance(error, Exception):
-                raise StopAsyncIteration from None
+                raise self._call.verdict or StopAsyncIteration from None
             raise
         self._feed(chunk)
         return chunk
@@ -238,6 +240,8 @@ class Body:
         except BaseException as error:
             self._call.stopped(error)
             if self._call.is_aborted and isinstance(error, Exception):
+                if self._call.verdict is not None:
+                    raise self._call.verdict from None
                 return
             raise
         reader.end(self._call)
@@ -252,6 +256,8 @@ class Body:
         except BaseException as error:
             self._call.stopped(error)
             if self._call.is_aborted and isinstance(error, Exception):
+                if self._call.verdict is not None:
+                    raise self._call.verdict from None
                 return
             raise
         reader.end(self._call)

@@ -10,6 +10,7 @@ from streamspan import semconv
 from streamspan.content import Content
 from streamspan.conventions import BY_NAME, Conventions
 from streamspan.counted import Counted
+from streamspan.enforcement.gate import Gate, gate_of
 from streamspan.instruments import Instruments, instruments_of
 from streamspan.pricing import PriceBook
 from streamspan.settings import Settings
@@ -31,7 +32,7 @@ class Telemetry:
     instruments: Instruments
     counted: Counted = field(default_factory=Counted)
     of_unsampled: "Telemetry | None" = None
-    """What is handed to calls whose span is not sampled: it takes metrics and nothing else."""
+    """What is handed to calls whose span is not sampled: it takes metrics and costs, and nothing else."""
 
     @classmethod
     def of(
@@ -46,6 +47,7 @@ class Telemetry:
         tracer = get_tracer("streamspan", __version__, tracer_provider, conventions.schema_url)
         logger = get_logger("streamspan", __version__, logger_provider, conventions.schema_url)
         instruments = instruments_of(meter_provider, conventions)
+        gate_of(settings)  # whose budgets there are metrics of from now on
         full = cls(tracer, logger, settings, _prices, Content(settings), conventions, instruments)
         numbers = settings.only_numbers()
         return replace(
@@ -56,7 +58,12 @@ class Telemetry:
         """How the call of this span is observed; ``None`` if nobody takes anything of it."""
         if span.is_recording():
             return self
-        return self.of_unsampled if self.instruments.are_taken else None
+        return self.of_unsampled if self.instruments.are_taken or self.gate is not None else None
+
+    @property
+    def gate(self) -> Gate | None:
+        """Where calls ask whether there is money for them; ``None`` where there are no budgets."""
+        return gate_of(self.settings)
 
     @property
     def reports_progress(self) -> bool:

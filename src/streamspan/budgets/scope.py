@@ -8,8 +8,6 @@ tells those around the running code, and `Request.scopes` those of a call.
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from streamspan.budgets.budget import Budget
-
 
 class Meter(Protocol):
     """What counts the calls of a scope."""
@@ -27,9 +25,6 @@ class Scope:
 
     project: str
     meter: Meter
-    budget: Budget | None = None
-    """What may be spent in it. Its account is that of ``project``, also for the calls of
-    functions inside that name another one: ``budget.accounts(now, {"project": (scope.project,)})``."""
     model: str | None = None
     """The model that calls are priced by which name none that has a price."""
     calls: int = 0

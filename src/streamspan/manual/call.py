@@ -12,6 +12,7 @@ from streamspan.answer import Answer
 from streamspan.call import Call
 from streamspan.charges import Charges, priced
 from streamspan.errors import guard
+from streamspan.listeners.budget import spend
 from streamspan.manual import outputs, prompts, usages
 from streamspan.manual.chunks import ChunkReader
 from streamspan.outcome import ABORTED, COMPLETED, FAILED, TRUNCATED
@@ -243,6 +244,8 @@ class ManualCall(Call):
         self._add_to(call.answer)
         is_ours = is_said or kind == FAILED or (error is not None and held.kind != COMPLETED)
         call.finish(kind if is_ours else held.kind, error or held.error, held.at)
+        if self.hold is not None and call.ended is not None:
+            spend(self.hold, call.ended, is_accepted=call.accepted)  # where that one counts against nothing
         with self._ending:
             self._span.end(self._wall(at))
 

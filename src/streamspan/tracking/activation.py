@@ -15,7 +15,7 @@ class Activation(Scope):
     __slots__ = ("block", "function", "since", "since_ns")
 
     def __init__(self, meter: Meter) -> None:
-        super().__init__(meter.project, meter, meter.budget, meter.model)
+        super().__init__(meter.project, meter, meter.model)
         self.function = meter
         self.block = Block({PROJECT: meter.project}, self)
         """Entered while the function's own code runs, and while a request is sent that it has left to others to send."""

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, overload
 
 from streamspan.budgets.budget import Budget, OnExceed
+from streamspan.enforcement import gate
 from streamspan.tracking.costs import CallCost, Costs
 from streamspan.tracking.functions import track
 from streamspan.tracking.limits import MinuteLimit
@@ -147,7 +148,8 @@ def track_costs(
     _check("project", project, str)
     _check("model", model, str | None)
     _check("extract_usage", extract_usage, Callable | None)
-    budget = _budget(project, max_budget, period, tz, on_exceed)
+    if (budget := _budget(project, max_budget, period, tz, on_exceed)) is not None:
+        gate.declare(budget)
     told = _report(report)
     calls, tokens = _minute("rate_limit", rate_limit), _minute("tpm_limit", tpm_limit)
 
@@ -158,7 +160,7 @@ def track_costs(
             message = f"track_costs decorates a function, not {target!r}"
             raise TypeError(message)
         name = str(getattr(target, "__qualname__", type(target).__qualname__))
-        meter = Meter(name, project, model, budget, told, extract_usage, calls, tokens)
+        meter = Meter(name, project, model, told, extract_usage, calls, tokens)
         tracked: Any = track(target, meter)
         tracked.costs = meter.costs
         return tracked

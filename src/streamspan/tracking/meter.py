@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from streamspan import live, semconv
-from streamspan.budgets.budget import Budget
 from streamspan.budgets.scope import Scope
 from streamspan.call import Call
 from streamspan.ended import Ended
@@ -32,7 +31,6 @@ class Meter:
     """Of the function."""
     project: str
     model: str | None = None
-    budget: Budget | None = None
     report: Report | None = None
     extract_usage: Callable[[Any], Any] | None = None
     calls_a_minute: MinuteLimit | None = None
