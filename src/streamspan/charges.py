@@ -58,7 +58,7 @@ def priced(telemetry: Telemetry, request: Request, answer: Answer, estimated: li
         return Charges(usage, estimated, reported(answer.charged))
     if usage.total_input_tokens is None or (usage.output_tokens is None and request.wire.generates):
         return Charges(usage, estimated)
-    price = telemetry.prices.price(request.provider, (answer.model, request.model), usage)
+    price = telemetry.prices.price(request.provider, (answer.model, request.model, request.stand_in), usage)
     return Charges(usage, estimated, price, is_unpriced=price is None)
 
 
@@ -77,7 +77,7 @@ def so_far(telemetry: Telemetry, request: Request, answer: Answer, estimate_inpu
     if usage.total_input_tokens is None:
         usage.input_tokens = estimate_input()
         estimated.insert(0, "input_tokens")
-    price = telemetry.prices.price(request.provider, (answer.model, request.model), usage)
+    price = telemetry.prices.price(request.provider, (answer.model, request.model, request.stand_in), usage)
     return Charges(usage, estimated, price, is_unpriced=price is None)
 
 

@@ -44,6 +44,11 @@ class Request:
         return model if isinstance(model, str) else None
 
     @property
+    def stand_in(self) -> str | None:
+        """The model by which it is priced if neither it nor its answer names one that has a price, as its function says."""
+        return next((scope.model for scope in reversed(self.scopes) if scope.model), None)
+
+    @property
     def name(self) -> str:
         """The name of its span."""
         subject = self.body.get(self.wire.subject)

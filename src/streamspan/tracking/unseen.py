@@ -16,6 +16,7 @@ from opentelemetry.trace import get_current_span
 from streamspan import counted, live, semconv, wiring
 from streamspan.answer import Answer
 from streamspan.call import Call, begin
+from streamspan.charges import Charges, priced
 from streamspan.errors import guard, logger, once
 from streamspan.manual.call import ManualCall
 from streamspan.manual.chunks import ChunkReader, recognise
@@ -30,6 +31,19 @@ _MOST_HELD = 64
 """Pieces of a raw body that are kept until one shows what it is."""
 _FIELDS_OF_EVENTS = ("data:", "event:", "id:", "retry:", ":")
 """How a line of server-sent events begins."""
+
+
+class PassingCall(ManualCall):
+    """A call of which only the answer is seen: if that leaves out what the question used, its price is that of the rest."""
+
+    __slots__ = ()
+
+    def _charges(self) -> Charges:
+        charges = super()._charges()
+        if charges.usage.total_input_tokens is not None or not charges.usage.output_tokens or charges.omitted:
+            return charges
+        charges.usage.input_tokens = 0
+        return priced(self._telemetry, self._request, self.answer, ["input_tokens", *charges.estimated])
 
 
 class Watch:
@@ -139,7 +153,7 @@ def _begin(operation: str, model: str | None, at: int, *, streamed: bool) -> tup
     body = {} if model is None else {"model": model}
     context = get_current() if is_above(get_current_span()) else None
     request = Request(wire, "", "", 0, body, streamed, {}, context)
-    span, call = begin(wiring.in_force(), request, partial(ManualCall, reader), at)
+    span, call = begin(wiring.in_force(), request, partial(PassingCall, reader), at)
     return LLMSpan(span, call, generates=True), call
 
 
