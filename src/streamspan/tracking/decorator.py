@@ -6,6 +6,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, overloa
 
 from streamspan.budgets.budget import Budget, OnExceed
 from streamspan.enforcement import gate
+from streamspan.errors import BudgetError
 from streamspan.tracking.costs import CallCost, Costs
 from streamspan.tracking.functions import track
 from streamspan.tracking.limits import MinuteLimit
@@ -200,5 +201,8 @@ def _minute(name: str, limit: Any) -> MinuteLimit | None:
 
 def _budget(project: str, limit: Any, period: str, tz: str, on_exceed: OnExceed) -> Budget | None:
     """The budget; what is said of one is checked also where there is none."""
-    budget = Budget(f"project:{project}", 0 if limit is None else limit, period, tz, on_exceed=on_exceed)
+    try:
+        budget = Budget(f"project:{project}", 0 if limit is None else limit, period, tz, on_exceed=on_exceed)
+    except BudgetError as error:
+        raise BudgetError(str(error).replace("limit:", "max_budget:", 1)) from None
     return None if limit is None else budget

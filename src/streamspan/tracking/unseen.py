@@ -199,10 +199,11 @@ def extracted(here: Activation, result: Any) -> None:
         if once("extract_usage", here.function.name):
             logger.warning("extract_usage of %s failed; the call is not counted", here.function.name, exc_info=True)
         return
-    if usage:
+    if model or usage:
         _, call = _start(here, semconv.CHAT, model, here.since_ns, streamed=False)
         if call is not None:
-            call.take_usage(usage)
+            if usage:
+                call.take_usage(usage)
             call.end(None)
 
 
