@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -169,17 +169,29 @@ def add_to_project(project: str, charges: Charges) -> None:
     _by_project.setdefault(project, Tally()).add(charges)
 
 
-def costs(project: str | None = None) -> Costs:
+def costs(of: str | Callable[..., Any] | None = None) -> Costs:
     """What the model calls inside of functions under `track_costs` cost so far, in this process.
 
     Args:
-        project: The project that calls are charged to; all of them unless given.
+        of: A project that calls are charged to, or a function under `track_costs`, also a method; everything unless given. A
+            call counts for each function that it starts in, and for one project.
 
     Returns:
-        Calls, tokens and US dollars up to now. What a function alone cost is its own ``costs()``.
+        Calls, tokens and US dollars up to now.
+
+    Raises:
+        TypeError: If it is a function whose costs are not tracked.
 
     Example:
         >>> streamspan.costs("my_app").total
         Decimal('0.0000345')
     """
-    return (_all if project is None else _by_project.get(project) or Tally()).read()
+    if of is None:
+        return _all.read()
+    if isinstance(of, str):
+        return (_by_project.get(of) or Tally()).read()
+    read: Callable[[], Costs] | None = getattr(of, "costs", None)
+    if read is None:
+        message = f"the costs of {of!r} are not tracked"
+        raise TypeError(message)
+    return read()

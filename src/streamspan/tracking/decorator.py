@@ -2,74 +2,21 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from streamspan.budgets.budget import Budget, OnExceed
 from streamspan.enforcement import gate
 from streamspan.errors import BudgetError
-from streamspan.tracking.costs import CallCost, Costs
+from streamspan.tracking.costs import CallCost
 from streamspan.tracking.functions import track
 from streamspan.tracking.limits import MinuteLimit
 from streamspan.tracking.meter import Meter, Report, log
 
-P = ParamSpec("P")
-Q = ParamSpec("Q")
-R_co = TypeVar("R_co", covariant=True)
-R = TypeVar("R")
-S = TypeVar("S")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Tracked(Protocol[P, R_co]):
-    """A function under `track_costs`: it is called as without, and knows what it cost."""
-
-    __name__: str
-    __qualname__: str
-
-    @property
-    def __wrapped__(self) -> Callable[P, R_co]:
-        """The function as it was."""
-        ...
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        """Calls it."""
-        ...
-
-    def costs(self) -> Costs:
-        """What its model calls cost so far, in this process."""
-        ...
-
-    @overload
-    def __get__(self, instance: None, owner: type | None = None, /) -> Self: ...
-    @overload
-    def __get__(self: "Tracked[Concatenate[S, Q], R]", instance: S, owner: type[S] | None = None, /) -> "TrackedMethod[Q, R]": ...
-
-
-class TrackedMethod(Protocol[P, R_co]):
-    """A method under `track_costs`, of one object."""
-
-    __name__: str
-    __qualname__: str
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        """Calls it."""
-        ...
-
-    def costs(self) -> Costs:
-        """What its model calls cost so far, of all objects of the class."""
-        ...
-
-
-class Tracking(Protocol):
-    """What `track_costs` with arguments returns: the decorator."""
-
-    def __call__(self, function: Callable[P, R], /) -> Tracked[P, R]:
-        """Decorates a function."""
-        ...
-
-
 @overload
-def track_costs(function: Callable[P, R], /) -> Tracked[P, R]: ...
+def track_costs(function: F, /) -> F: ...
 @overload
 def track_costs(
     *,
@@ -83,7 +30,7 @@ def track_costs(
     extract_usage: Callable[[Any], Any] | None = None,
     rate_limit: int | None = None,
     tpm_limit: int | None = None,
-) -> Tracking: ...
+) -> Callable[[F], F]: ...
 
 
 def track_costs(
@@ -129,7 +76,7 @@ def track_costs(
         tpm_limit: How many tokens its calls may have used in the last minute before it is called again.
 
     Returns:
-        The function, of the same kind and signature, whose ``costs()`` says what it cost so far.
+        The function, of the same kind and signature; `costs` says what it cost so far.
 
     Raises:
         TypeError: If what is decorated is no function, or an argument is not what it should be.
@@ -143,7 +90,7 @@ def track_costs(
         ...     return client.responses.create(model="gpt-4.1-mini", input=question, stream=True)
         >>> for event in answer("Where is Lima?"):
         ...     pass
-        >>> answer.costs().total
+        >>> streamspan.costs(answer).total
         Decimal('0.0000345')
     """
     _check("project", project, str)
