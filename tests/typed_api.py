@@ -256,6 +256,25 @@ async def decorated_asynchronously(city: str) -> int:
     return len(city)
 
 
+@streamspan.track_costs
+def tracked(question: str) -> int:
+    return len(question)
+
+
+@streamspan.track_costs(project="p", max_budget="5.00", period="day", on_exceed="stop", report=print, model="m")
+async def tracked_asynchronously(question: str) -> int:
+    return len(question)
+
+
+async def tracks() -> None:
+    assert_type(tracked("Lima"), int)
+    assert_type(await tracked_asynchronously("Lima"), int)
+    assert_type(streamspan.costs(tracked).total, Decimal)
+    assert_type(streamspan.costs("p").calls, int)
+    tracked(1)  # wrong
+    streamspan.track_costs(on_exceed="explode")  # wrong
+
+
 async def says_for_whom() -> None:
     with streamspan.attributes(user_id=1, session_id="s", conversation_id="c", tags="one", project="p", team="maps"):
         assert_type(decorated("Lima"), int)

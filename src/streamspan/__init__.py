@@ -8,6 +8,7 @@ from streamspan.errors import (
     BudgetExceededError,
     BudgetUnavailableError,
     BudgetUnpricedError,
+    RateLimitExceededError,
     SettingsError,
     UsageEstimatedWarning,
 )
@@ -31,6 +32,8 @@ if _typing.TYPE_CHECKING:
     from streamspan.client import AsyncLocalStream, Client, LocalStream, RunLocalResult
     from streamspan.manual.llm import LLMSpan, llm
     from streamspan.manual.observe import observe
+    from streamspan.tracking.costs import CallCost, Costs, costs
+    from streamspan.tracking.decorator import track_costs
     from streamspan.wrapping import unwrap, wrap
 
 __all__ = [
@@ -42,13 +45,16 @@ __all__ = [
     "BudgetExceededError",
     "BudgetUnavailableError",
     "BudgetUnpricedError",
+    "CallCost",
     "Client",
+    "Costs",
     "GoogleGenAIInstrumentor",
     "Handle",
     "LLMSpan",
     "LocalStream",
     "ModelPrice",
     "OpenAIInstrumentor",
+    "RateLimitExceededError",
     "RunLocalResult",
     "Settings",
     "SettingsError",
@@ -59,10 +65,12 @@ __all__ = [
     "__version__",
     "abort_on_cancel",
     "attributes",
+    "costs",
     "handle",
     "instrument",
     "llm",
     "observe",
+    "track_costs",
     "uninstrument",
     "unwrap",
     "wrap",
@@ -71,12 +79,16 @@ __all__ = [
 _ON_FIRST_USE = {
     "AsyncLocalStream": "client",
     "Budget": "budgets.budget",
+    "CallCost": "tracking.costs",
     "Client": "client",
+    "Costs": "tracking.costs",
     "LLMSpan": "manual.llm",
     "LocalStream": "client",
     "RunLocalResult": "client",
+    "costs": "tracking.costs",
     "llm": "manual.llm",
     "observe": "manual.observe",
+    "track_costs": "tracking.decorator",
     "unwrap": "wrapping",
     "wrap": "wrapping",
 }

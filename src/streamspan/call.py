@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry.trace import Span, SpanContext, Status, StatusCode, set_span_in_context
 
-from streamspan import keep, live, outcome, semconv, span
+from streamspan import counted, keep, live, outcome, semconv, span
 from streamspan.answer import Answer, Sink
 from streamspan.charges import Charges, charge, is_charged, priced, so_far
 from streamspan.ended import Ended, failure
@@ -84,7 +84,7 @@ class Call:
         self._request = request
         self._opening = opening
         self._span = started
-        self._started, self._started_ns = perf_counter(), started_ns
+        self._started, self._started_ns = perf_counter() - (time_ns() - started_ns) / 1e9, started_ns
         self.answer = Answer()
         self.chunk_events: ChunkEvents | None = None
         self._into: Sink = self.answer
@@ -509,6 +509,9 @@ class Call:
                 self._span.add_event(semconv.CHUNK_EVENT, attributes, self._wall(chunk.at))
 
     def _tell_the_end(self, ended: Ended, at: float) -> None:
+        self._note_end()
+        for scope in self._request.scopes:
+            scope.meter.ended(ended, scope)
         # All of it is the other thread's work: this one is the application's.
         if self._progress_log is not None:
             live.later(partial(self._progress_log.emit, self._stand_at_the_end(ended, at), ended.at))
@@ -523,6 +526,9 @@ class Call:
             live.later(partial(record, telemetry.instruments, ended, self._metric_attributes()))
         if ended.failure is not None and telemetry.takes(semconv.EXCEPTION_EVENT):
             live.later(partial(emit_exception, telemetry.logger, ended, telemetry.content))
+
+    def _note_end(self) -> None:
+        counted.note_end(self.answer.response_id)
 
     def _stand_at_the_end(self, ended: Ended, at: float) -> Standing:
         charges = ended.charges
@@ -543,7 +549,10 @@ C = TypeVar("C", bound=Call)
 
 
 def begin(
-    telemetry: Telemetry, request: Request, make: Callable[[Telemetry, Request, Attributes, Span, int], C]
+    telemetry: Telemetry,
+    request: Request,
+    make: Callable[[Telemetry, Request, Attributes, Span, int], C],
+    at: int | None = None,
 ) -> tuple[Span, C | None]:
     """Starts the span of a call and observes it.
 
@@ -551,14 +560,21 @@ def begin(
         telemetry: Where the signals go.
         request: The call.
         make: `Call`, or a class of it.
+        at: When it started, in nanoseconds since the epoch; now unless given.
 
     Returns:
         The span, and the call; ``None`` if nobody takes anything of it.
     """
-    at, opening = time_ns(), request.attributes()
+    at, opening = at or time_ns(), request.attributes()
     span = start(telemetry, request, opening, at)
-    taking = telemetry.for_span(span)
-    return span, make(taking, request, opening, span, at) if taking is not None else None
+    # Who counts costs does so whether anybody takes the span or not.
+    taking = telemetry.for_span(span) or (telemetry.of_unsampled if request.scopes else None)
+    if taking is None:
+        return span, None
+    call = make(taking, request, opening, span, at)
+    for scope in request.scopes:
+        scope.meter.begun(call, scope)
+    return span, call
 
 
 def _nothing() -> None:

@@ -69,7 +69,7 @@ def priced(telemetry: Telemetry, request: Request, answer: Answer, estimated: li
         usage.input_characters = len(text)
     if not _is_counted(request.wire, usage):
         return Charges(usage, estimated, reported(answer.charged) if answer.charged is not None else None)
-    models, tier = (answer.model, request.model), _tier(request, answer)
+    models, tier = (answer.model, request.model, request.stand_in), _tier(request, answer)
     price = telemetry.prices.price(request.provider, models, usage, tier, answer.charged)
     return Charges(usage, estimated, price, is_unpriced=price is None)
 
@@ -104,7 +104,8 @@ def so_far(telemetry: Telemetry, request: Request, answer: Answer, estimate_inpu
     if usage.total_input_tokens is None:
         usage.input_tokens = estimate_input()
         estimated.insert(0, "input_tokens")
-    price = telemetry.prices.price(request.provider, (answer.model, request.model), usage, _tier(request, answer))
+    models = (answer.model, request.model, request.stand_in)
+    price = telemetry.prices.price(request.provider, models, usage, _tier(request, answer))
     return Charges(usage, estimated, price, is_unpriced=price is None)
 
 

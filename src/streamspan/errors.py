@@ -114,6 +114,29 @@ class BudgetUnpricedError(BudgetExceededError):
         return f"no price of the model is known that the budget {self.key} is asked for, and budget_unknown_price is 'deny'"
 
 
+class RateLimitExceededError(Exception):
+    """A function under `track_costs` was called too often, or used too many tokens, in the last minute; it was not called now.
+
+    Example:
+        >>> try:
+        ...     answer(question)
+        ... except streamspan.RateLimitExceededError as error:
+        ...     time.sleep(error.retry_after)
+    """
+
+    def __init__(self, name: str, limit: int, retry_after: float) -> None:
+        super().__init__(name, limit, retry_after)  # so that it can be pickled
+        self.name = name
+        """The limit: ``rate_limit`` or ``tpm_limit``."""
+        self.limit = limit
+        """How much it allows in a minute."""
+        self.retry_after = retry_after
+        """Seconds until there is room again."""
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.limit} a minute, which is reached; there is room again in {self.retry_after:.1f} s"
+
+
 def once(*key: object) -> bool:
     """Whether this is the first time in this process that somebody asks about ``key``: for what the log shall hold once."""
     if key in _said:

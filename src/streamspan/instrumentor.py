@@ -13,7 +13,7 @@ from streamspan import live, rivals, wiring
 from streamspan.enforcement import gate
 from streamspan.errors import logger
 from streamspan.sdks import anthropic, botocore, google_genai, openai
-from streamspan.sdks.patching import Target, patch, unpatch
+from streamspan.sdks.patching import Target, patch, track_no_more, unpatch
 from streamspan.setting_arguments import SettingArguments
 from streamspan.settings import Settings
 
@@ -45,9 +45,14 @@ class SdkInstrumentor(BaseInstrumentor):
             rivals.look(target.package)
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        for target in self._targets:
-            unpatch(target)
+        self.put_back()
         live.settle()
+
+    @classmethod
+    def put_back(cls) -> None:
+        """Puts the SDK's own functions back."""
+        for target in cls._targets:
+            unpatch(target)
 
 
 class OpenAIInstrumentor(SdkInstrumentor):
@@ -155,11 +160,16 @@ def _is_installed(package: str) -> bool:
 def uninstrument() -> None:
     """Puts every SDK back as it was. Streams that still run are observed to their end. It raises nothing.
 
+    The next call of a function under `streamspan.track_costs` has the calls inside of it observed again.
+
     Example:
         >>> streamspan.uninstrument()
     """
     wiring.forget()
+    track_no_more()
     for kind in INSTRUMENTORS:
         if (instrumentor := kind()).is_instrumented_by_opentelemetry:
             instrumentor.uninstrument()
+        else:
+            kind.put_back()
     gate.forget()

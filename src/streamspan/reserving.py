@@ -94,7 +94,9 @@ def _admit(gate: Gate, hold: Hold, call: Call) -> None:
 def _who(call: Call) -> Who:
     who, model = call._request.who, call._request.model
     names = {
-        "project": who.get(semconv.PROJECT),
+        "project": list(
+            dict.fromkeys(filter(None, (who.get(semconv.PROJECT), *(scope.project for scope in call._request.scopes))))
+        ),
         "user": who.get(semconv.USER_ID),
         "tag": who.get(semconv.TAGS),
         "model": model,

@@ -154,6 +154,9 @@ class ManualCall(Call):
         """It as a running stream, unless that is counted inside."""
         return None if self._seen is not None else super().stream_of(instruments)
 
+    def _note_end(self) -> None:
+        """Nothing: what a program tells of may be told again, such as an answer that it keeps."""
+
     # --- the call that is seen inside ---
 
     def give_way(self, call: Call) -> None:
