@@ -65,7 +65,7 @@ def _gate(call: Call) -> Gate | None:
 
 def _more(call: Call) -> list[tuple[Budget, Who]]:
     """The budgets of the functions that it starts in, whatever project those inside name."""
-    scopes: Any = getattr(call._request, "scopes", ())
+    scopes = call._request.scopes
     return [(scope.budget, {"project": (scope.project,)}) for scope in scopes if scope.budget is not None]
 
 
