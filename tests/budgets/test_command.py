@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import re
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +42,23 @@ def test_budgets_are_listed(store: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert lines[1].split() == ["project:search", "total", "█████▒▒▒▒▒░░░░░░░░░░", "$0.50", "$0.50", "$1.00", "$2.00", "never"]
     assert lines[2].startswith(r"user:=cmd()\x1b[31m  month")
     assert len(lines) == 3
+
+
+def test_a_narrow_terminal_shows_whole_amounts(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bar has a colour, and no column is cut."""
+    pytest.importorskip("rich")
+    for name, value in (("COLUMNS", "40"), ("TERM", "xterm"), ("FORCE_COLOR", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    cli.main(["budget", "list"])
+    plain = capsys.readouterr().out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    cli.main(["budget", "list"])
+    shown = capsys.readouterr().out
+    assert "\x1b[32m█████▒▒▒▒▒" in shown
+    assert re.sub(r"\x1b\[\d*m", "", shown) == plain
 
 
 def test_one_budget_is_shown_with_its_periods(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -111,6 +111,7 @@ def test_a_full_disk_loses_nothing_that_was_there(tmp_path: Path) -> None:
     ledger.close()
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # of threads that other tests have left
 @pytest.mark.skipif(os.name == "nt", reason="there are no such modes")
 def test_a_file_that_may_not_be_written_is_an_error(tmp_path: Path) -> None:
     """Also for root, whom a mode does not stop: then somebody else tries."""

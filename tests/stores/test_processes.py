@@ -15,6 +15,7 @@ import pytest
 from streamspan.budgets.budget import Budget
 from streamspan.budgets.ledger import NANO, Account, Lease, Ledger, Settlement, StoreError
 from streamspan.budgets.stores import open_ledger
+from streamspan.errors import BudgetError
 
 from store_servers import Server
 
@@ -44,6 +45,7 @@ import sys, time
 from datetime import UTC, datetime
 from streamspan.budgets.budget import Budget
 from streamspan.budgets.stores import open_ledger
+from streamspan.errors import BudgetError
 accounts = Budget("project:killed", 1).accounts(datetime.now(UTC), {"project": "killed"})
 print(open_ledger(sys.argv[1], timeout=10).reserve(accounts, 900_000_000, 1.0).amount, flush=True)
 time.sleep(60)
@@ -105,6 +107,7 @@ def test_a_server_that_forgot_everything_is_told_again(redis: Server) -> None:
     ledger.close()
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # of threads that other tests have left
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_child_uses_a_connection_of_its_own(ledgers: Callable[[], Ledger]) -> None:
     """Both sides of a fork go on, and the names of their leases differ."""
@@ -162,3 +165,16 @@ def test_what_keeps_a_server_from_being_used_is_said(store: str, request: pytest
         assert "\n" not in str(caught.value)
         assert "s3cr3t" not in f"{caught.value!r}{caught.value.__cause__!r}{caught.value.__context__!r}"
         ledger.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://:s3cr3t@host:port", "redis://:s3cr3t@host/0?socket_timeout=s3cr3t", "postgresql://me:s3cr3t@host/db?s3cr3t=1"],
+)
+def test_what_a_library_cannot_read_is_no_store(url: str) -> None:
+    """What the library says of it is not repeated, as it repeats the URL."""
+    with pytest.raises(BudgetError) as caught:
+        open_ledger(url)
+    assert "is no URL that" in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
+    assert caught.value.__suppress_context__

@@ -172,11 +172,15 @@ _WIDTH = 20
 
 def _print_table(balances: "list[Balance]") -> None:
     rows = [_row(balance) for balance in balances]
-    if sys.stdout.isatty() and (print_rich := _rich()):
-        print_rich([_HEADER, *rows], [_colour(balance) for balance in balances])
-        return
-    for line in _columns([_HEADER, *rows], _RIGHT):
-        print(line)
+    lines = list(_columns([_HEADER, *rows], _RIGHT))
+    show = (sys.stdout.isatty() and _rich()) or _print_plain
+    show(lines[0], "", "bold")
+    for line, row, balance in zip(lines[1:], rows, balances, strict=True):
+        show(line, row[2], _colour(balance))
+
+
+def _print_plain(line: str, _bar: str, _style: str) -> None:
+    print(line)
 
 
 def _row(balance: "Balance") -> tuple[str, ...]:
@@ -202,21 +206,20 @@ def _colour(balance: "Balance") -> str:
     return "red" if used >= balance.limit else "yellow" if used * 5 >= balance.limit * 4 else "green"
 
 
-def _rich() -> "Callable[[list[tuple[str, ...]], list[str]], None] | None":
+def _rich() -> "Callable[[str, str, str], None] | None":
+    """How to print a line with a part of it in a style, or all of it; ``None`` if rich is not installed."""
     try:
         from rich.console import Console
-        from rich.table import Table
         from rich.text import Text
     except ImportError:
         return None
+    console = Console(highlight=False)
 
-    def show(rows: list[tuple[str, ...]], colours: list[str]) -> None:
-        table = Table(box=None, pad_edge=False)
-        for index, name in enumerate(rows[0]):
-            table.add_column(name, justify="right" if index in _RIGHT else "left", no_wrap=index != 0, overflow="fold")
-        for row, colour in zip(rows[1:], colours, strict=True):
-            table.add_row(*(Text(cell, style=colour if index == 2 else "") for index, cell in enumerate(row)))
-        Console().print(table)
+    def show(line: str, part: str, style: str) -> None:
+        text = Text(line)
+        begin = line.rfind(part) if part else 0
+        text.stylize(style, begin, begin + len(part or line))
+        console.print(text, soft_wrap=True)  # a column that is cut would show another amount
 
     return show
 
