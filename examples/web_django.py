@@ -23,6 +23,8 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.urls import path
 from openai import AsyncOpenAI, OpenAI
 
+import streamspan
+
 settings.configure(ROOT_URLCONF=__name__, SECRET_KEY=secrets.token_hex(), ALLOWED_HOSTS=["127.0.0.1", "localhost"])
 client, async_client = OpenAI(), AsyncOpenAI()  # one for all requests: they share its connections
 TEXT = "text/plain; charset=utf-8"
@@ -38,9 +40,10 @@ def answer(question: str) -> Iterator[str]:
 
 
 async def aanswer(question: str) -> AsyncIterator[str]:
-    async with await async_client.chat.completions.create(
+    stream = await async_client.chat.completions.create(
         model="gpt-4o-mini", messages=[{"role": "user", "content": question}], stream=True
-    ) as stream:  # when the visitor leaves, the reader is cancelled; it then leaves this `async with`
+    )
+    async with streamspan.abort_on_cancel(stream):  # when the visitor leaves, Django cancels the task that reads
         async for chunk in stream:
             if chunk.choices and (text := chunk.choices[0].delta.content):
                 yield text

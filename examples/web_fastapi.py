@@ -14,15 +14,18 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
 
+import streamspan
+
 app = FastAPI()
 client = AsyncOpenAI()  # one for all requests: they share its connections
 
 
 async def ask(question: str) -> AsyncIterator[AsyncStream[ChatCompletionChunk]]:
     """A dependency: FastAPI leaves the `async with` when the response is over, and when the visitor has left."""
-    async with await client.chat.completions.create(
+    stream = await client.chat.completions.create(
         model="gpt-4o-mini", messages=[{"role": "user", "content": question}], stream=True
-    ) as stream:
+    )
+    async with streamspan.abort_on_cancel(stream):  # when the visitor leaves, the task that reads is cancelled
         yield stream
 
 

@@ -17,11 +17,15 @@ import streamspan
 PAGE: Final = Path(__file__).parents[1] / "docs" / "api.md"
 
 BESIDE: Final = {
+    "streamspan.client": ("Options", "Session"),
+    "streamspan.setting_arguments": ("SettingArguments",),
     "streamspan.upload": ("FileUpload", "Upload", "UploadedContent"),
     "streamspan.batches": ("SizedSpanExporter", "SizedLogRecordExporter"),
 }
 """What is public in modules of its own."""
 
+SETTINGS: Final = ("Settings", "streamspan.setting_arguments.SettingArguments")
+"""Whose fields have a page of their own."""
 SECTIONS: Final = ("Args", "Returns", "Yields", "Raises", "Example")
 SAME: Final = re.compile(r"the same as `+\w", re.IGNORECASE)
 """What stands for the arguments, where another one takes the same."""
@@ -29,7 +33,7 @@ SILENT: Final = ("raises nothing", "never raises")
 """What stands for a section Raises where there is nothing to raise."""
 MOST: Final = 80
 """How long the parameters may be on one line."""
-UNITS: Final = re.compile(r"seconds|dollars", re.IGNORECASE)
+UNITS: Final = re.compile(r"seconds|dollars|without a unit", re.IGNORECASE)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -128,7 +132,10 @@ def public() -> list[Documented]:
 
 def _document(path: str, thing: Any, module: str) -> Documented:
     home: str = getattr(thing, "__module__", module)
-    return read(path, _module(home), [kind for kind in _ours(thing) if kind is not thing])
+    found = read(path, _module(home), [kind for kind in _ours(thing) if kind is not thing])
+    if path in SETTINGS:
+        found.members[:] = [member for member in found.members if member.kind == "method"]
+    return found
 
 
 def _ours(thing: Any) -> list[type]:
@@ -293,9 +300,8 @@ def lines() -> Iterator[str]:
         yield ""
         yield f"## `{found.name}`"
         yield from _described(found)
-        if found.name == "Settings":
+        if found.name in SETTINGS:
             yield from ("", "Its fields are in [settings.md](settings.md).")
-            found.members[:] = [member for member in found.members if member.kind == "method"]
         yield from _attributes_of(found)
         for member in found.members:
             if member.kind == "method":

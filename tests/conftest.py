@@ -15,6 +15,7 @@ import streamspan
 from streamspan import live
 
 os.environ["STREAMSPAN_RAISE_ERRORS"] = "1"  # also for the programs that tests start
+os.environ["XDG_CACHE_HOME"] = os.devnull  # the table of prices is the package's, whatever this user has fetched
 os.environ["ANTHROPIC_OPEN_TELEMETRY"] = "false"
 for name in (
     "OPENAI_API_KEY",

@@ -98,7 +98,8 @@ def launch(
             "OTEL_LOGS_EXPORTER": "none",
             **env,
         }
-        command = [*launcher, sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-c", textwrap.dedent(program)]
+        ignored = ("-W", "ignore::ResourceWarning", "-W", "ignore:estimating tokens")
+        command = [*launcher, sys.executable, "-W", "error", *ignored, "-c", textwrap.dedent(program)]
         result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=50, check=False)
         result.stderr = OTHER_CONFIGURATOR.sub("", result.stderr)
         return result

@@ -2,15 +2,15 @@
 
 import importlib.util
 import os
-import re
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from types import ModuleType
@@ -20,16 +20,13 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 import pytest
 import uvicorn
 import werkzeug.serving
-from fastapi import Depends
-from fastapi.responses import StreamingResponse
 
-from streamspan import live
+from streamspan import Client, live
 
 from conftest import Recorder
-from loopback import DONE, Loopback, Piece, Reply, Request, openai_chunk, openai_chunks, sse
+from loopback import Loopback, Piece, Reply, Request, anthropic_events, openai_chunk, openai_chunks, sse
+from surfaces import OpenAISurface
 
-PAGE = Path(__file__).parent.parent / "docs" / "frameworks.md"
-PAGES_CHUNKS = re.findall(r"```python\n(import asyncio.*?)```", PAGE.read_text(), re.DOTALL)[0]
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TEXTS = ["Lima ", "is "]
 WHOLE = "".join(TEXTS)
@@ -115,24 +112,15 @@ class Site:
     def __str__(self) -> str:
         return f"{self.program}-{self.serve.__name__}-{self.path}"
 
-    def outcomes(self, answer: str) -> set[str]:
-        """How a call can end whose visitor leaves: a WSGI server closes the stream, an ASGI server cancels its reader.
-
-        That one may be waiting not for the model, but for the visitor to take more, or for FastAPI to take over an event.
-        """
-        if not self.is_asgi:
-            return {"aborted"}
-        return {"cancelled", "aborted"} if answer == "flood" or self.path == "events" else {"cancelled"}
-
 
 SITES = (
     Site("web_django", "wsgi", wsgiref, "chat"),
     Site("web_django", "asgi", uvicorn_loop, "achat"),
     Site("web_fastapi", "app", uvicorn_loop, "chat"),
     Site("web_fastapi", "app", uvicorn_loop, "events"),
+    Site("web_anthropic", "app", uvicorn_loop, "chat"),
     Site("web_flask", "app", werkzeug_threaded, "chat"),
 )
-ASGI_SITE: Final = SITES[2]
 each_site = pytest.mark.parametrize("site", SITES, ids=str)
 
 
@@ -192,30 +180,44 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def say(text: str) -> bytes:
-    return sse(None, openai_chunk({"content": text}))
+@dataclass(frozen=True)
+class Voice:
+    """How a provider says something, piece by piece."""
+
+    say: Callable[[str], bytes]
+    whole: Sequence[bytes]
+    start: Sequence[bytes] = ()
+
+
+def say_delta(text: str) -> bytes:
+    return sse("content_block_delta", {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}})
+
+
+CLAUDE = Voice(say_delta, anthropic_events(TEXTS), anthropic_events(TEXTS)[:2])
+GPT = Voice(lambda text: sse(None, openai_chunk({"content": text})), openai_chunks(TEXTS))
 
 
 def answer(request: Request) -> Reply:
     """First words, and then what the question says."""
+    voice = CLAUDE if request.path.endswith("/messages") else GPT
     asked = request.json["messages"][0]["content"]
-    return Reply(headers={"connection": "close"}, body=[*map(say, TEXTS), *ENDS[asked]] if asked in ENDS else drip(asked))
-
-
-ENDS: Mapping[str, Sequence[Piece]] = {"whole": openai_chunks(), "silence": [threading.Event(), DONE]}
+    return Reply(headers={"connection": "close"}, body=voice.whole if asked == "whole" else drip(voice, asked))
 
 
 WAKE: Final = threading.Event()
 
 
-def drip(asked: str) -> Generator[Piece]:
-    """One word after another, or not until `WAKE`; of a ``flood`` more than the sockets hold, if nobody reads."""
-    yield from map(say, TEXTS)
+def drip(voice: Voice, asked: str) -> Generator[Piece]:
+    """One word after another, or not until `WAKE`, or never; of a ``flood`` more than the sockets hold, if nobody reads."""
+    yield from voice.start
+    yield from map(voice.say, TEXTS)
+    if asked == "silence":
+        yield threading.Event()
     if asked == "later":
         yield WAKE
     for _ in range(2000):
         yield 0.005
-        yield say("so " * (20_000 if asked == "flood" else 1))
+        yield voice.say("so " * (20_000 if asked == "flood" else 1))
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +226,8 @@ def web() -> Iterator[Web]:
     with pytest.MonkeyPatch.context() as patch, Loopback(answer) as model, ExitStack() as stack:
         patch.setenv("OPENAI_API_KEY", "none")
         patch.setenv("OPENAI_BASE_URL", f"{model.url}/v1")
+        patch.setenv("ANTHROPIC_API_KEY", "none")
+        patch.setenv("ANTHROPIC_BASE_URL", model.url)
         yield Web(model, stack)
 
 
@@ -243,7 +247,7 @@ def test_a_visitor_leaves(site: Site, answer: str, web: Web, observed: Recorder)
     web.model.wait_for_connections(0)
     attributes = observed.attributes()
     said = str(attributes["streamspan.preview"])
-    assert attributes["streamspan.outcome"] in site.outcomes(answer)
+    assert attributes["streamspan.outcome"] == "aborted"
     assert said.removeprefix(WHOLE).replace("so ", "") in {"", "o ", " "}  # of a flood it is the end
     assert said.startswith(WHOLE) or answer == "flood"
     assert live.running() == ()
@@ -289,29 +293,40 @@ def test_many_visitors_leave(site: Site, web: Web, observed: Recorder) -> None:
         list(visitors.map(leave, range(MANY)))
     web.model.wait_for_connections(0)
     spans = observed.spans(MANY + 1)
-    assert {str((span.attributes or {})["streamspan.outcome"]) for span in spans} <= site.outcomes("words")
+    assert {str((span.attributes or {})["streamspan.outcome"]) for span in spans} == {"aborted"}
     assert live.running() == ()
     wait_until(lambda: open_files() <= files)
     wait_until(lambda: threading.active_count() <= threads)
 
 
-# --- what the page tells ---------------------------------------------------------------------------------------------
+def test_documented_django_view(web: Web, observed: Recorder) -> None:
+    """The product's example of a Django view, as it is written; the visitor leaves after two chunks."""
+    streaming_http_response: Any = import_module("django.http").StreamingHttpResponse  # Django comes without types
+    request_factory: Any = import_module("django.test").RequestFactory
+    load("web_django")  # which sets Django up
+    openai = OpenAISurface(is_async=False)
+    body = [*map(GPT.say, TEXTS), threading.Event()]
+    with Loopback(Reply(body=body)) as model, openai.client(model) as given, Client(clients={"openai": given}) as client:
 
+        def stream_view(request: Any) -> Any:
+            message = request.POST.get("message")
+            stream = client.run_local(
+                model="gpt-4o",
+                messages=[{"role": "user", "content": message}],
+                stream=True,
+            )
 
-@pytest.mark.parametrize("answer", ["silence", "words", "whole"])
-def test_the_visitor_is_told_from_a_cancellation(answer: str, web: Web, observed: Recorder) -> None:
-    """The page's `chunks` makes the call `aborted` under ASGI, too."""
-    site = replace(ASGI_SITE, path="told")
-    web.port(site)
-    module, names = load(site.program), dict[str, Any]()
-    exec(compile(PAGES_CHUNKS, PAGE.name, "exec"), names)  # noqa: S102 - it is our own page
+            def generate() -> Iterator[str]:
+                for chunk in stream:  # noqa: UP028 - as it is documented
+                    yield chunk
 
-    @module.app.get("/told")
-    async def told(answer: Any = Depends(module.ask)) -> StreamingResponse:  # noqa: B008  # pyright: ignore[reportUnusedFunction]
-        return StreamingResponse(module.texts(names["chunks"](answer)))
+            return streaming_http_response(generate(), content_type="text/plain")
 
-    with web.visit(site, answer) as visitor:
-        while answer == "whole" and visitor.recv(65536):
-            pass
-    web.model.wait_for_connections(0)
-    assert observed.attributes()["streamspan.outcome"] == ("completed" if answer == "whole" else "aborted")
+        response: Any = stream_view(request_factory().post("/", {"message": "Where is Lima?"}))
+        chunks = iter(response)
+        assert [next(chunks), next(chunks)] == [text.encode() for text in TEXTS]
+        response.close()  # what a WSGI server does
+        model.wait_for_connections(0)
+        assert model.requests[0].json["messages"][0]["content"] == "Where is Lima?"
+    attributes = observed.attributes()
+    assert (attributes["streamspan.outcome"], attributes["streamspan.preview"]) == ("aborted", WHOLE)

@@ -245,6 +245,45 @@ async def test_a_cancelled_task(observed: Recorder) -> None:
     assert observed.attributes()["streamspan.outcome"] == "cancelled"
 
 
+@pytest.mark.parametrize("surface", [each for each in ALL if each.is_async], ids=repr)
+async def test_a_cancelled_task_can_count_as_an_abort(surface: Surface, observed: Recorder) -> None:
+    """With `abort_on_cancel` the reader gets its CancelledError, and the call is aborted; the connection is closed."""
+    async with stalled(surface) as (opened, server):
+        stream = streamspan.abort_on_cancel(opened)
+        assert stream is opened
+        held = streamspan.handle(stream)
+        task = asyncio.create_task(surface.take(stream))
+        async with asyncio.timeout(10):
+            while held.text != "Lima is in Peru.":  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await surface.close(stream)
+        await asyncio.to_thread(server.wait_for_connections, 0)
+        assert in_time(held.result).outcome == "aborted"
+    assert observed.attributes()["streamspan.outcome"] == "aborted"
+
+
+@pytest.mark.parametrize("surface", GOOGLE, ids=repr)
+async def test_several_handles_before_the_request(surface: Surface, observed: Recorder) -> None:
+    """Each handle on a generator of google-genai's gets its call, also after another generator was read to its end and dropped."""
+    with Loopback(surface.streams(surface.wire(TEXTS))) as server:
+        client = surface.client(server)
+        read = await surface.open(client)
+        holds = [streamspan.handle(read)]
+        await surface.take(read)
+        stream = await surface.open(client)
+        holds += [streamspan.handle(stream), streamspan.handle(stream)]
+        del read
+        gc.collect()
+        await surface.take(stream)
+        await surface.shut(client)
+    assert [in_time(held.result).outcome for held in holds] == ["completed"] * 3
+    assert len({held.span_id for held in holds}) == 2
+    observed.wait_for(2)
+
+
 async def test_waiting_for_the_result_never_touches_the_stream(observed: Recorder) -> None:
     """To cancel the future, to wait too short, or to cancel the waiting changes nothing: the stream goes on, the result comes."""
     surface = OpenAISurface(is_async=True)
@@ -335,3 +374,4 @@ def test_what_is_no_stream(what: Any) -> None:
     """A clear TypeError for anything that is not observed."""
     with pytest.raises(TypeError, match=f"streamspan observes no stream in this {type(what).__qualname__}"):
         streamspan.handle(what)
+    assert streamspan.abort_on_cancel(what) is what

@@ -95,6 +95,7 @@ def run(*command: str, endpoint: str, provider: str) -> subprocess.CompletedProc
         "OTEL_PYTHON_CONFIGURATOR": "streamspan",
         "OTEL_METRICS_EXPORTER": "none",
         "OTEL_LOGS_EXPORTER": "none",
+        "PYTHONWARNINGS": "ignore:estimating tokens",  # of the stream that is answered without usage
     }
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=50, check=False)
 

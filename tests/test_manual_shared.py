@@ -58,6 +58,41 @@ async def test_one_span_with_all_that_is_seen(surface: Surface, observed: Record
     assert manual.name == f"chat {surface.model}"
 
 
+@pytest.mark.parametrize("surface", [*SURFACES, *BEDROCK], ids=repr)
+async def test_inside_of_somebody_elses_span(surface: Surface, observed: Recorder) -> None:
+    """Another library's span around both is the one span of the call; what is sent after the block is another call."""
+    tracer = observed.provider.get_tracer("a.library")
+    theirs = {"gen_ai.operation.name": "chat", "gen_ai.request.model": surface.model}
+    with Loopback([surface.streams(surface.wire(TEXTS))] * 3) as server:
+        await call(surface, server)
+        with tracer.start_as_current_span("theirs", attributes=theirs):
+            with streamspan.llm("manual", model=surface.model, stream=True) as span:
+                for chunk in await call(surface, server):
+                    span.record_chunk(chunk)
+            await call(surface, server)
+
+    observed.wait_for(3)
+    alone, after, outer = observed.ended
+    told = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "streamspan.cost.total", "streamspan.outcome")
+    for key in told:
+        assert (outer.attributes or {})[key] == (alone.attributes or {})[key] == (after.attributes or {})[key]
+    assert outer.name == "theirs"
+    assert after.parent == outer.context
+
+
+async def test_by_itself_inside_of_somebody_elses_span(observed: Recorder) -> None:
+    """Without an SDK, what the program records is on the other library's span."""
+    tracer = observed.provider.get_tracer("a.library")
+    with (
+        tracer.start_as_current_span("theirs", attributes={"gen_ai.operation.name": "chat"}),
+        streamspan.llm("manual", model="gpt-4o-mini", stream=True) as span,
+    ):
+        span.record_chunk("Lima")
+        span.end(usage={"input_tokens": 5, "output_tokens": 7})
+    (outer,) = observed.spans(1)
+    assert (outer.attributes or {})["gen_ai.usage.output_tokens"] == 7
+
+
 @pytest.mark.parametrize("surface", [*SURFACES, *GOOGLE, *BEDROCK], ids=repr)
 async def test_whole_answers(surface: Surface, observed: Recorder) -> None:
     """An answer that is not streamed, likewise."""

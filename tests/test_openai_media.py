@@ -224,6 +224,13 @@ async def test_transcriptions(way: str, surface: OpenAISurface, observed: Record
 
 
 VERBOSE: dict[str, Any] = {"task": "transcribe", "language": "english", "duration": 2.5, "text": "Peru.", "segments": []}
+THREE_SECONDS = {
+    "streamspan.cost.total": 0.0003,
+    "streamspan.cost.input": 0.0003,
+    "streamspan.cost.output": 0.0,
+    "gen_ai.usage.cost": 0.0003,
+}
+"""At 0.36 US dollars an hour."""
 TEXTS = {
     "json": Reply.of({"text": "Peru."}),
     "text": Reply(headers={"content-type": "text/plain; charset=utf-8"}, body=b"Peru."),
@@ -237,7 +244,7 @@ TEXTS = {
 @pytest.mark.parametrize("kind", TEXTS)
 @pytest.mark.parametrize("resource", ["transcriptions", "translations"])
 async def test_texts_of_every_kind(kind: str, way: str, resource: str, observed: Recorder) -> None:
-    """A text is read in whichever form the request wants it; what is charged by the second has no price."""
+    """A text is read in whichever form the request wants it; it costs what its seconds do, in a form that tells them."""
     surface = SURFACES[0]
     with Loopback(TEXTS[kind]) as server, surface.client(server) as client:
         await ask(surface, getattr(client.audio, resource), "create", way, model="whisper-1", file=FILE, response_format=kind)
@@ -247,7 +254,7 @@ async def test_texts_of_every_kind(kind: str, way: str, resource: str, observed:
             "gen_ai.request.model": "whisper-1",
             "gen_ai.output.type": "text",
             "streamspan.preview": "Peru.",
-            "streamspan.cost.unpriced": True,
+            **(THREE_SECONDS if kind == "verbose_json" else {"streamspan.cost.unpriced": True}),
         },
         [{"type": "text", "content": "Peru."}],
     )
@@ -305,6 +312,19 @@ async def test_speech(kind: str, way: str, surface: OpenAISurface, observed: Rec
         "gen_ai.input.messages": said("Peru."),
         **(charges if kind == "sse" else {"streamspan.cost.unpriced": True}),
     }
+
+
+@pytest.mark.parametrize(("model", "total"), [("tts-1", 0.00018), ("gpt-4o-mini-tts", None)])
+async def test_speech_that_is_paid_by_characters(model: str, total: float | None, observed: Recorder) -> None:
+    """Nothing is reported, but the characters of the request can be counted: 12 at 15 US dollars a million; tokens cannot."""
+    surface = SURFACES[0]
+    with Loopback(speech("audio")) as server, surface.client(server) as client:
+        client.audio.speech.create(model=model, voice="alloy", input="Lima, Perú. ")
+
+    attributes = comparable(observed)
+    assert (attributes.get("streamspan.cost.total"), attributes.get("streamspan.cost.unpriced")) == (
+        (total, None) if total else (None, True)
+    )
 
 
 async def test_requests_without_a_model_span(observed: Recorder) -> None:

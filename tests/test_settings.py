@@ -1,14 +1,23 @@
 """Settings: where they come from, which is stronger, and one clear message for what is wrong."""
 
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 import streamspan
 from streamspan import Settings, SettingsError, environment_variables
+from streamspan.setting_arguments import SettingArguments
 from streamspan.settings import PREFIX
 
 import settings_page
+
+
+def test_every_setting_is_a_typed_keyword() -> None:
+    """Type checkers know the settings that there are, and no others; each takes what its field can be."""
+    typed, fields = get_type_hints(SettingArguments), get_type_hints(Settings)
+    assert typed.keys() == fields.keys(), "src/streamspan/setting_arguments.py has a line for each field of Settings"
+    widened = {name for name in typed if typed[name] != fields[name]}
+    assert widened == {"budgets", "metric_attributes"}, "a keyword that takes more than what its field is made of is named here"
 
 
 def test_defaults() -> None:

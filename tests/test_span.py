@@ -1,7 +1,7 @@
 """What is on the span of a call: all of it, compared as a whole."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from opentelemetry.trace import SpanKind
@@ -9,12 +9,14 @@ from opentelemetry.trace import SpanKind
 from conftest import Recorder
 from eventstream import converse_usage
 from loopback import (
+    DONE,
     Loopback,
     Reply,
     Tool,
     anthropic_usage,
     embeddings_whole,
     google_usage,
+    openai_chunk,
     openai_usage,
     responses_error,
     responses_events,
@@ -690,6 +692,37 @@ async def test_usage_that_was_not_reported_is_estimated_and_flagged(observed: Re
     assert attributes["streamspan.cost.total"] > 0
 
 
+def billable(delta: dict[str, Any], *, n: int = 1) -> list[bytes]:
+    """A stream that says one long thing in each of its choices, and no usage."""
+    chunks = [openai_chunk(delta, index=index) for index in range(n)]
+    chunks += [openai_chunk({}, index=index, finish="stop") for index in range(n)]
+    return [*(sse(None, chunk) for chunk in chunks), DONE]
+
+
+LONG: Final = "Lima is the capital of Peru. " * 10
+CALL: Final = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "tell", "arguments": f'{{"text": "{LONG}"}}'}}
+
+
+@pytest.mark.parametrize(
+    ("delta", "n", "least", "most"),
+    [
+        pytest.param({"content": LONG}, 1, 50, 90, id="text"),
+        pytest.param({"content": LONG}, 2, 100, 180, id="two choices"),
+        pytest.param({"refusal": LONG}, 1, 50, 90, id="refusal"),
+        pytest.param({"reasoning_content": LONG}, 1, 50, 90, id="reasoning"),
+        pytest.param({"tool_calls": [CALL]}, 1, 50, 110, id="tool call alone"),
+    ],
+)
+async def test_all_that_is_billable_is_estimated(
+    delta: dict[str, Any], n: int, least: int, most: int, observed: Recorder
+) -> None:
+    """Where no usage is reported, whatever the model wrote counts: in every choice, and also where there is no text."""
+    attributes = await openai_call(observed, billable(delta, n=n), n=n)
+
+    assert "output_tokens" in attributes["streamspan.usage.estimated"]
+    assert least < attributes["gen_ai.usage.output_tokens"] < most
+
+
 async def test_reported_zero_is_a_number(observed: Recorder) -> None:
     """A reported count of 0 stands; nothing is estimated over it."""
     attributes = await openai_call(observed, OpenAISurface(is_async=False).wire(["Lima"], usage=openai_usage(7, 0)))
@@ -729,7 +762,10 @@ async def test_unknown_model_is_unpriced(observed: Recorder, caplog: pytest.LogC
         assert attributes["streamspan.cost.unpriced"] is True
         assert not [key for key in attributes if "cost" in key and key != "streamspan.cost.unpriced"]
     assert [record.message for record in caplog.records if "no price is known" in record.message] == [
-        "no price is known for model 'house-model-1' of openai; its calls carry streamspan.cost.unpriced and no cost"
+        (
+            "no price is known for model 'house-model-1' of openai; its calls carry streamspan.cost.unpriced and no cost "
+            "(the setting prices gives it one)"
+        )
     ]
 
 

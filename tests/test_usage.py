@@ -2,7 +2,8 @@
 
 import pytest
 
-from streamspan.usage import Usage, estimate_tokens
+from streamspan.estimate import estimate_tokens
+from streamspan.usage import Usage
 
 
 def test_later_reports_replace_earlier_ones() -> None:

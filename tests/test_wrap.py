@@ -7,6 +7,7 @@ from typing import Any
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletionChunk
 
 import streamspan
 from streamspan import SettingsError, live
@@ -59,6 +60,29 @@ async def test_this_client_only(surface: Surface, wrapping: Recorder) -> None:
         await surface.shut(bare)
         await surface.shut(client)
     wrapping.spans(1)
+
+
+def test_documented_example(wrapping: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The product's example of a wrapped client, with only the import changed; usage that OpenAI does not report is estimated."""
+    import streamspan as rollout
+
+    surface, messages = OpenAISurface(is_async=False), list[Any]()
+    with answers(surface) as server:
+        monkeypatch.setenv("OPENAI_API_KEY", "none")
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
+        openai_client = rollout.wrap(openai.OpenAI(), tracer_provider=wrapping.provider)
+        stream = openai_client.chat.completions.create(
+            model="gpt-4.1-mini",
+            messages=messages,
+            stream=True,
+        )
+        kinds = {type(chunk) for chunk in stream}  # original chunks, untouched
+        openai_client.close()
+    assert kinds == {ChatCompletionChunk}
+    attributes = wrapping.attributes()
+    assert attributes["streamspan.preview"] == "Lima is in Peru."
+    assert "Lima is in Peru." in str(attributes["gen_ai.output.messages"])
+    assert attributes["streamspan.usage.estimated"] == ("input_tokens", "output_tokens")
 
 
 @pytest.mark.parametrize("surface", ALL, ids=repr)
@@ -143,6 +167,6 @@ def test_a_wrong_setting_wraps_nothing(wrapping: Recorder) -> None:
     surface = OpenAISurface(is_async=False)
     with answers(surface) as server, surface.client(server) as client:
         with pytest.raises(SettingsError, match="there is no setting 'colour'"):
-            streamspan.wrap(client, colour="red")
+            streamspan.wrap(client, **dict[str, Any](colour="red"))
         list(client.chat.completions.create(model="gpt-4o-mini", messages=[], stream=True))
     wrapping.spans(0)

@@ -3,10 +3,14 @@
 A wrong use has both checkers' word that it is one; `test_api` fails where a checker has nothing to say to it.
 """
 
+import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import aclosing
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 from opentelemetry._logs import LoggerProvider
 from opentelemetry.context import Context
@@ -19,6 +23,8 @@ from opentelemetry.trace import TracerProvider
 
 import streamspan
 from streamspan.batches import SizedLogRecordExporter, SizedSpanExporter
+from streamspan.client import FinishReason, Options, Session
+from streamspan.setting_arguments import SettingArguments  # noqa: TC001
 from streamspan.upload import FileUpload, Upload, UploadedContent
 
 
@@ -55,6 +61,9 @@ def instruments(traces: TracerProvider, logs: LoggerProvider, metrics: MeterProv
     streamspan.instrument()
     streamspan.instrument(tracer_provider=traces, logger_provider=logs, meter_provider=metrics)
     streamspan.instrument(capture_content="both", keep="errors", redact=[r"\d{16}"], upload=FileUpload("content"))
+    streamspan.instrument(prices={"our-llama": streamspan.ModelPrice(input="0.2", output=0.6), "our-deployment": "gpt-4o"})
+    streamspan.instrument(prices=Path("prices.toml"))
+    streamspan.ModelPrice(inputs=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     assert_type(streamspan.uninstrument(), None)
     for instrumentor in (
         streamspan.OpenAIInstrumentor(),
@@ -66,6 +75,12 @@ def instruments(traces: TracerProvider, logs: LoggerProvider, metrics: MeterProv
         instrumentor.instrument(tracer_provider=traces, progress_interval=1.0)
         instrumentor.uninstrument()
 
+    arguments: SettingArguments = {"keep": "errors", "idle_timeout": 60}
+    streamspan.instrument(**arguments)
+
+    streamspan.instrument(colour="red")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    streamspan.instrument(keep=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    streamspan.wrap(SomeClient(), conventions="2")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     streamspan.instrument(traces)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     streamspan.instrument(tracer_provider=logs)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -106,6 +121,14 @@ async def handles_asynchronously(stream: AsyncIterator[str]) -> None:
     assert_type(await streamspan.handle(stream).aresult(), streamspan.StreamResult)
 
     await streamspan.handle(stream).result  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+
+
+async def passes_on(stream: AsyncGenerator[str]) -> None:
+    assert_type(streamspan.abort_on_cancel(stream), AsyncGenerator[str])
+    async with aclosing(streamspan.abort_on_cancel(stream)) as texts:
+        assert_type(await anext(texts), str)
+
+    streamspan.abort_on_cancel()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 def reads(result: streamspan.StreamResult) -> None:
@@ -198,6 +221,28 @@ async def observes_asynchronously(iterator: AsyncIterator[str], generator: Async
     assert_type(streamspan.observe(generator), AsyncGenerator[str, None])
 
 
+# --- budgets ---------------------------------------------------------------------------------------------------------
+
+
+def budgets() -> None:
+    budget = streamspan.Budget("project:maps", Decimal(5), "rolling-24h", "Europe/Berlin", on_exceed="stop", when_stopped="raise")
+    streamspan.instrument(budgets=[budget, streamspan.Budget("global", "0.50")], budget_store="sqlite:///tmp/budgets.sqlite3")
+    streamspan.Budget(key="user:*", limit=1.5, period="week")
+    assert_type(budget.key, str)
+    assert_type(budget.on_exceed, Literal["block", "warn", "stop"])
+    try:
+        streamspan.Budget(5, "global")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        streamspan.Budget("global", 5, on_exceed="explode")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        streamspan.Budget("global", 5, "day", "UTC", "stop")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    except (streamspan.BudgetUnavailableError, streamspan.BudgetUnpricedError) as error:
+        assert_type(error, streamspan.BudgetUnavailableError | streamspan.BudgetUnpricedError)
+    except streamspan.BudgetExceededError as error:
+        assert_type((error.key, error.limit, error.spent, error.reserved), tuple[str, Decimal, Decimal, Decimal])
+        assert_type(error.resets_at, datetime | None)
+    except streamspan.BudgetError as error:
+        assert_type(error, streamspan.BudgetError)
+
+
 # --- attributes ------------------------------------------------------------------------------------------------------
 
 
@@ -209,6 +254,25 @@ def decorated(city: str) -> int:
 @streamspan.attributes(tags=["search"])
 async def decorated_asynchronously(city: str) -> int:
     return len(city)
+
+
+@streamspan.track_costs
+def tracked(question: str) -> int:
+    return len(question)
+
+
+@streamspan.track_costs(project="p", max_budget="5.00", period="day", on_exceed="stop", report=print, model="m")
+async def tracked_asynchronously(question: str) -> int:
+    return len(question)
+
+
+async def tracks() -> None:
+    assert_type(tracked("Lima"), int)
+    assert_type(await tracked_asynchronously("Lima"), int)
+    assert_type(streamspan.costs(tracked).total, Decimal)
+    assert_type(streamspan.costs("p").calls, int)
+    tracked(1)  # wrong
+    streamspan.track_costs(on_exceed="explode")  # wrong
 
 
 async def says_for_whom() -> None:
@@ -235,12 +299,16 @@ def sets() -> None:
     assert_type(settings.metric_attributes, tuple[str, ...])
     assert_type(streamspan.Settings.load({"keep": "errors"}), streamspan.Settings)
     assert_type(streamspan.__version__, str)
+    streamspan.Settings(include_usage="on", tokenizers={"llama-*": "/models/tokenizer.json", "*": len})
+    warnings.filterwarnings("ignore", category=streamspan.UsageEstimatedWarning)
     try:
         streamspan.instrument(keep="nothing")
     except streamspan.SettingsError as error:
         raise_later(error)
 
     streamspan.Settings(capture_content="all")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    streamspan.Settings(include_usage="always")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    streamspan.Settings(tokenizers={"*": 4})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
     streamspan.Settings(idle_timeout="10")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     streamspan.Settings(upload=HalfABucket())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     streamspan.Settings(progress=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
@@ -276,7 +344,11 @@ def sends(spans: SpanExporter, logs: LogRecordExporter, span: ReadableSpan, log:
 
 
 def asks(messages: list[dict[str, Any]], traces: TracerProvider, *, whether: bool) -> None:
+    streamspan.Client(capture_stream_chunks=True, stream_preview_chars=4096, metric_attributes=["user.id"])
+    streamspan.Client(stream_preview_chars="many")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    options: Options = {"model": "m", "messages": messages, "top_p": 0.5}
     with streamspan.Client(api_keys={"openai": "k"}, timeout=10.0, tracer_provider=traces) as client:
+        assert_type(client.run_local(**options).finish_reason, FinishReason | None)
         assert_type(client, streamspan.Client)
         result = client.run_local(model="gpt-4.1-mini", messages=messages, temperature=0.2, tags=["one"])
         assert_type(result, streamspan.RunLocalResult)
@@ -295,6 +367,7 @@ def asks(messages: list[dict[str, Any]], traces: TracerProvider, *, whether: boo
             client.run_local(model="m", messages=messages, stream=whether), streamspan.RunLocalResult | streamspan.LocalStream
         )
         session = client.create_session(user_id="u-1")
+        assert_type(session, Session)
         assert_type(session.run_local(model="m", messages=[*messages, result.message]), streamspan.RunLocalResult)
 
         client.run_local(model="m")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]

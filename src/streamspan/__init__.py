@@ -3,8 +3,16 @@
 import importlib as _importlib
 import typing as _typing
 
-from streamspan.errors import SettingsError
-from streamspan.handle import Handle, handle
+from streamspan.errors import (
+    BudgetError,
+    BudgetExceededError,
+    BudgetUnavailableError,
+    BudgetUnpricedError,
+    RateLimitExceededError,
+    SettingsError,
+    UsageEstimatedWarning,
+)
+from streamspan.handle import Handle, abort_on_cancel, handle
 from streamspan.instrumentor import (
     AnthropicInstrumentor,
     BedrockInstrumentor,
@@ -13,39 +21,56 @@ from streamspan.instrumentor import (
     instrument,
     uninstrument,
 )
+from streamspan.model_prices import ModelPrice
 from streamspan.result import StreamResult, TokenUsage, ToolCall
 from streamspan.settings import Settings
 from streamspan.version import __version__
 from streamspan.who import attributes
 
 if _typing.TYPE_CHECKING:
+    from streamspan.budgets.budget import Budget
     from streamspan.client import AsyncLocalStream, Client, LocalStream, RunLocalResult
     from streamspan.manual.llm import LLMSpan, llm
     from streamspan.manual.observe import observe
+    from streamspan.tracking.costs import CallCost, Costs, costs
+    from streamspan.tracking.decorator import track_costs
     from streamspan.wrapping import unwrap, wrap
 
 __all__ = [
     "AnthropicInstrumentor",
     "AsyncLocalStream",
     "BedrockInstrumentor",
+    "Budget",
+    "BudgetError",
+    "BudgetExceededError",
+    "BudgetUnavailableError",
+    "BudgetUnpricedError",
+    "CallCost",
     "Client",
+    "Costs",
     "GoogleGenAIInstrumentor",
     "Handle",
     "LLMSpan",
     "LocalStream",
+    "ModelPrice",
     "OpenAIInstrumentor",
+    "RateLimitExceededError",
     "RunLocalResult",
     "Settings",
     "SettingsError",
     "StreamResult",
     "TokenUsage",
     "ToolCall",
+    "UsageEstimatedWarning",
     "__version__",
+    "abort_on_cancel",
     "attributes",
+    "costs",
     "handle",
     "instrument",
     "llm",
     "observe",
+    "track_costs",
     "uninstrument",
     "unwrap",
     "wrap",
@@ -53,12 +78,17 @@ __all__ = [
 
 _ON_FIRST_USE = {
     "AsyncLocalStream": "client",
+    "Budget": "budgets.budget",
+    "CallCost": "tracking.costs",
     "Client": "client",
+    "Costs": "tracking.costs",
     "LLMSpan": "manual.llm",
     "LocalStream": "client",
     "RunLocalResult": "client",
+    "costs": "tracking.costs",
     "llm": "manual.llm",
     "observe": "manual.observe",
+    "track_costs": "tracking.decorator",
     "unwrap": "wrapping",
     "wrap": "wrapping",
 }

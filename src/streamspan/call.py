@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from time import perf_counter, time_ns
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry.trace import Span, SpanContext, Status, StatusCode, set_span_in_context
 
-from streamspan import keep, live, outcome, semconv, span
+from streamspan import counted, keep, live, outcome, semconv, span
 from streamspan.answer import Answer, Sink
 from streamspan.charges import Charges, charge, is_charged, priced, so_far
 from streamspan.ended import Ended, failure
 from streamspan.errors import guard, report
+from streamspan.listeners.budget import RunningCall, spend
 from streamspan.listeners.call_log import emit_details, emit_exception
 from streamspan.listeners.chunk_gaps import ChunkGaps
 from streamspan.listeners.chunk_log import ChunkLog
@@ -22,12 +23,16 @@ from streamspan.listeners.metrics import describe, record, record_gaps
 from streamspan.listeners.progress import MOST, Progress
 from streamspan.listeners.progress_log import ProgressLog, Standing
 from streamspan.listeners.redacted_chunk_events import ChunkEvents, chunk_events
-from streamspan.outcome import ABANDONED, ABORTED, COMPLETED, FAILED, TRUNCATED
+from streamspan.outcome import ABANDONED, ABORTED, CANCELLED, COMPLETED, FAILED, TRUNCATED
+from streamspan.prompt_size import estimate_prompt
 from streamspan.request import Request, start
 from streamspan.shared import Above, call_above
 from streamspan.telemetry import Telemetry
 from streamspan.who import metric_attributes
 from streamspan.wire import Attributes, Prompt
+
+if TYPE_CHECKING:
+    from streamspan.enforcement.hold import Hold
 
 
 class Call:
@@ -56,6 +61,7 @@ class Call:
         "_started_ns",
         "_telemetry",
         "_unread",
+        "abort_on_cancel",
         "accepted",
         "answer",
         "chunk_events",
@@ -64,10 +70,13 @@ class Call:
         "ended",
         "error",
         "first_chunk_at",
+        "hold",
         "is_aborted",
         "outcome",
         "progress",
+        "reader",
         "received",
+        "verdict",
     )
 
     def __init__(self, telemetry: Telemetry, request: Request, opening: Attributes, started: Span, started_ns: int) -> None:
@@ -75,7 +84,7 @@ class Call:
         self._request = request
         self._opening = opening
         self._span = started
-        self._started, self._started_ns = perf_counter(), started_ns
+        self._started, self._started_ns = perf_counter() - (time_ns() - started_ns) / 1e9, started_ns
         self.answer = Answer()
         self.chunk_events: ChunkEvents | None = None
         self._into: Sink = self.answer
@@ -101,10 +110,18 @@ class Call:
         self.first_chunk_at = 0.0
         self._last_at = math.inf
         self._longest_gap = 0.0
+        self.abort_on_cancel = False
+        """Whether a cancellation of the task that reads it counts as an abort."""
         self.is_aborted = False
         """Whether somebody else than the stream's reader has ended it: what the reader still gets of it is the end."""
         self.connection: Callable[[], Any] = _nothing
         """Gives the HTTP response that the stream is read from, for who wants to break it off; does not keep it alive."""
+        self.reader: Callable[[], Any] = _nothing
+        """Gives the tap that the stream is read through, which can be told to stop; does not keep it alive."""
+        self.verdict: Exception | None = None
+        """What its reader gets in place of the end, if it was stopped."""
+        self.hold: Hold | None = None
+        """What it counts against, if there are budgets for it."""
         self.outcome: str | None = None
         self.error: BaseException | None = None
         """What ended it, if somebody follows it who may ask: else the frames of the application would live on."""
@@ -116,14 +133,17 @@ class Call:
         self._asked = dict[str, list[dict[str, Any]]]()
         self._cut: list[str] = []
         """What of it was shortened to fit on the span."""
+        self._above: Above | None = call_above(started)
+        """The program's own call, whose span this one shares: it ends with that."""
+        self._begin(telemetry)
+
+    def _begin(self, telemetry: Telemetry) -> None:
         if telemetry.content.is_kept:
             # Now, not at the end: the application may change its list of messages while the answer comes.
-            self._ask(request.wire.prompt(request.body))
+            self._ask(self._request.wire.prompt(self._request.body))
         if telemetry.settings.pending_span:
             self._announce()
         telemetry.prices.warm_up()
-        self._above: Above | None = call_above(started)
-        """The program's own call, whose span this one shares: it ends with that."""
         live.add(self)
         if self._above is not None:
             self._above.give_way(self)
@@ -167,8 +187,8 @@ class Call:
 
     @property
     def is_followed(self) -> bool:
-        """Whether somebody waits for its end."""
-        return bool(self._followers)
+        """Whether somebody waits for its end, or may want to break it off."""
+        return bool(self._followers) or (self.hold is not None and self.hold.may_stop)
 
     def follow(self, tell: Callable[[], None]) -> None:
         """Has ``tell`` called once the call has ended: in whichever thread ends it, or at once if it is over."""
@@ -219,12 +239,12 @@ class Call:
     @guard("ending a call")
     def closed(self) -> None:
         """The caller closed the stream, or left its ``with``."""
-        self._end(self._unless_over(outcome.leaving()))
+        self._end(self._unless_over(self._word_for(outcome.leaving())))
 
     @guard("ending a call")
     def stopped(self, error: BaseException) -> None:
         """Sending the request or reading the stream raised ``error``, which goes on to the caller."""
-        kind = outcome.classify(error)
+        kind = self._word_for(outcome.classify(error))
         if self.received is not None:
             self.accepted = True
             self._read(self.received, self._into)
@@ -249,6 +269,9 @@ class Call:
         self._end(self._unless_over(ABORTED))
         return True
 
+    def _word_for(self, kind: str) -> str:
+        return ABORTED if kind == CANCELLED and self.abort_on_cancel else kind
+
     # --- while it runs: all on the thread that watches running calls ---
 
     def look(self, now: float) -> None:
@@ -256,6 +279,8 @@ class Call:
         if self._gaps is not None:
             # Not here and now: how long a look takes says how long the thread rests after it.
             live.later(self._record_gaps)
+        if self.hold is not None:
+            self.hold.look(now, RunningCall(self))
         if self._span.is_recording():
             self.progress.note(now, self.answer, self.chunks)
         if self._request.streamed:
@@ -377,6 +402,8 @@ class Call:
     @guard("writing a span")
     def _conclude(self, kind: str, error: BaseException | None, at: float) -> None:
         ended = self._sum_up(kind, error, at)
+        if self.hold is not None:
+            spend(self.hold, ended, is_accepted=self.accepted)
         if (content := self._telemetry.content).upload is not None:
             known = {**ended.opening, **ended.attributes()}
             ended = replace(ended, references=content.store(self._span.get_span_context(), ended.messages, known))
@@ -402,6 +429,7 @@ class Call:
             messages=self._asked | said,
             preview=content.preview(self.answer, self._preview_chars(self._telemetry.settings.stream_preview_chars), said),
             keep=self._marks(kind, charges, at - self._started),
+            hold=self.hold,
         )
 
     def _marks(self, kind: str, charges: Charges, seconds: float) -> str:
@@ -416,7 +444,7 @@ class Call:
             return self.ended.charges  # it is claimed once
         if not self.accepted:
             return priced(self._telemetry, self._request, self.answer, [])
-        return charge(self._telemetry, self._request, self.answer, None if self._unread else self._estimate_prompt)
+        return charge(self._telemetry, self._request, self.answer, None if self._unread else self._input_tokens)
 
     def charges_so_far(self) -> Charges:
         """What it has used until now, in part estimated; once it has ended, what it used."""
@@ -430,7 +458,8 @@ class Call:
         return self._prompt_tokens
 
     def _estimate_prompt(self) -> int:
-        return span.estimate_prompt(self._prompt or self._request.wire.prompt(self._request.body))
+        count = self._telemetry.settings.count_tokens(self._request.model)
+        return estimate_prompt(self._prompt or self._request.wire.prompt(self._request.body), count)
 
     def _timing(self, charges: Charges) -> Attributes:
         if not self._request.streamed:
@@ -480,6 +509,9 @@ class Call:
                 self._span.add_event(semconv.CHUNK_EVENT, attributes, self._wall(chunk.at))
 
     def _tell_the_end(self, ended: Ended, at: float) -> None:
+        self._note_end()
+        for scope in self._request.scopes:
+            scope.meter.ended(ended, scope)
         # All of it is the other thread's work: this one is the application's.
         if self._progress_log is not None:
             live.later(partial(self._progress_log.emit, self._stand_at_the_end(ended, at), ended.at))
@@ -494,6 +526,9 @@ class Call:
             live.later(partial(record, telemetry.instruments, ended, self._metric_attributes()))
         if ended.failure is not None and telemetry.takes(semconv.EXCEPTION_EVENT):
             live.later(partial(emit_exception, telemetry.logger, ended, telemetry.content))
+
+    def _note_end(self) -> None:
+        counted.note_end(self.answer.response_id)
 
     def _stand_at_the_end(self, ended: Ended, at: float) -> Standing:
         charges = ended.charges
@@ -514,7 +549,10 @@ C = TypeVar("C", bound=Call)
 
 
 def begin(
-    telemetry: Telemetry, request: Request, make: Callable[[Telemetry, Request, Attributes, Span, int], C]
+    telemetry: Telemetry,
+    request: Request,
+    make: Callable[[Telemetry, Request, Attributes, Span, int], C],
+    at: int | None = None,
 ) -> tuple[Span, C | None]:
     """Starts the span of a call and observes it.
 
@@ -522,14 +560,21 @@ def begin(
         telemetry: Where the signals go.
         request: The call.
         make: `Call`, or a class of it.
+        at: When it started, in nanoseconds since the epoch; now unless given.
 
     Returns:
         The span, and the call; ``None`` if nobody takes anything of it.
     """
-    at, opening = time_ns(), request.attributes()
+    at, opening = at or time_ns(), request.attributes()
     span = start(telemetry, request, opening, at)
-    taking = telemetry.for_span(span)
-    return span, make(taking, request, opening, span, at) if taking is not None else None
+    # Who counts costs does so whether anybody takes the span or not.
+    taking = telemetry.for_span(span) or (telemetry.of_unsampled if request.scopes else None)
+    if taking is None:
+        return span, None
+    call = make(taking, request, opening, span, at)
+    for scope in request.scopes:
+        scope.meter.begun(call, scope)
+    return span, call
 
 
 def _nothing() -> None:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from streamspan import semconv, span
 from streamspan.answer import Answer
+from streamspan.estimated import say
 from streamspan.pricing import Price, reported
+from streamspan.prompt_size import uncounted
 from streamspan.request import Request
 from streamspan.telemetry import Telemetry
 from streamspan.usage import Usage
@@ -24,12 +26,16 @@ class Charges:
     """Whether there is something to pay, and nobody knows how much."""
     omitted: str | None = None
     """Why nothing of this is told here, if another span has it."""
+    uncounted: list[str] = field(default_factory=list[str])
+    """What of the request an estimate of its tokens leaves out, such as ``image``."""
 
     def attributes(self) -> Attributes:
         """As attributes of its span."""
         if self.omitted:
             return {semconv.USAGE_OMITTED: self.omitted}
         attributes = span.usage_attributes(self.usage, self.estimated)
+        if self.uncounted:
+            attributes[semconv.USAGE_UNCOUNTED] = self.uncounted
         return attributes | span.cost_attributes(self.price) if self.price or self.is_unpriced else attributes
 
 
@@ -46,20 +52,41 @@ def charge(telemetry: Telemetry, request: Request, answer: Answer, estimate_inpu
         return Charges(omitted=omitted)
     wire, estimated = request.wire, list[str]()
     if wire.estimates and not wire.opaque and estimate_input is not None:
-        estimated = span.complete_usage(answer, estimate_input, generates=wire.generates)
+        count = telemetry.settings.count_tokens(request.model, answer.model)
+        estimated = span.complete_usage(answer, estimate_input, generates=wire.generates, count=count)
     charges = priced(telemetry, request, answer, estimated)
+    if estimated:
+        say(request.model or answer.model or "(no model)", estimated)
+        if "input_tokens" in estimated and (left_out := uncounted(wire.prompt(request.body))):
+            return replace(charges, uncounted=left_out)
     return charges if wire.estimates or charges.price else Charges(answer.reported, estimated, is_unpriced=True)
 
 
 def priced(telemetry: Telemetry, request: Request, answer: Answer, estimated: list[str]) -> Charges:
     """What is known of the usage of ``answer``, with its price where that is all there is to know."""
     usage = answer.reported
-    if answer.charged is not None:
-        return Charges(usage, estimated, reported(answer.charged))
-    if usage.total_input_tokens is None or (usage.output_tokens is None and request.wire.generates):
-        return Charges(usage, estimated)
-    price = telemetry.prices.price(request.provider, (answer.model, request.model), usage)
+    if usage.total_input_tokens is None and isinstance(text := request.body.get(request.wire.spoken), str):
+        usage.input_characters = len(text)
+    if not _is_counted(request.wire, usage):
+        return Charges(usage, estimated, reported(answer.charged) if answer.charged is not None else None)
+    models, tier = (answer.model, request.model, request.stand_in), _tier(request, answer)
+    price = telemetry.prices.price(request.provider, models, usage, tier, answer.charged)
     return Charges(usage, estimated, price, is_unpriced=price is None)
+
+
+def _is_counted(wire: WireFormat, usage: Usage) -> bool:
+    """Whether all is known that may have to be paid."""
+    if usage.audio_seconds is not None or usage.input_characters is not None:
+        return True
+    return usage.total_input_tokens is not None and (usage.output_tokens is not None or not wire.generates)
+
+
+def _tier(request: Request, answer: Answer) -> str | None:
+    """How it was served: as the answer says, or else, as it was asked to be."""
+    said = answer.attributes.get(semconv.OPENAI_RESPONSE_SERVICE_TIER) or answer.reported.tier
+    asked = said or request.body.get("service_tier") or request.body.get("speed")
+    tier = getattr(asked, "value", asked)  # Google's SDK has an enum of them
+    return tier if isinstance(tier, str) else None
 
 
 def is_charged(wire: WireFormat) -> bool:
@@ -77,7 +104,8 @@ def so_far(telemetry: Telemetry, request: Request, answer: Answer, estimate_inpu
     if usage.total_input_tokens is None:
         usage.input_tokens = estimate_input()
         estimated.insert(0, "input_tokens")
-    price = telemetry.prices.price(request.provider, (answer.model, request.model), usage)
+    models = (answer.model, request.model, request.stand_in)
+    price = telemetry.prices.price(request.provider, models, usage, _tier(request, answer))
     return Charges(usage, estimated, price, is_unpriced=price is None)
 
 

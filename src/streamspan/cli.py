@@ -1,11 +1,11 @@
-"""The ``streamspan`` command: ``demo``, ``run``, ``view``, ``--version``."""
+"""The ``streamspan`` command: ``budget``, ``demo``, ``prices``, ``run``, ``view``, ``--version``."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from streamspan.commands import run, view
+from streamspan.commands import budget, prices, run, view
 from streamspan.commands.requirements import fail, lacking
 
 
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="streamspan", description="See what your streamed LLM calls did.")
     parser.add_argument("--version", action="version", version=f"streamspan {version('streamspan')}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="{demo,run,view}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     demo = commands.add_parser("demo", help="run the examples under OpenTelemetry and show their calls; needs no account")
     demo.add_argument("--live", action="store_true", help="ask the real services, with OPENAI_API_KEY and ANTHROPIC_API_KEY")
@@ -29,6 +29,8 @@ def _parser() -> argparse.ArgumentParser:
 
     view.add(commands)
     run.add(commands)
+    prices.add(commands)
+    budget.add(commands)
     return parser
 
 

@@ -1,6 +1,7 @@
 """Which answers are paid for already: one that is made in the background is seen by several requests, and charged once."""
 
 from contextlib import suppress
+from time import perf_counter
 
 
 class Counted:
@@ -18,3 +19,22 @@ class Counted:
             with suppress(RuntimeError):  # another thread has just added one; it forgets the oldest itself
                 self._claims.pop(next(iter(self._claims)), None)
         return first
+
+
+_MOST_ENDED = 1000
+_ended: dict[str, float] = {}
+"""When the newest answers ended that we observed, by their ids."""
+
+
+def note_end(response_id: str | None) -> None:
+    """An answer that is observed where it was asked for has ended: whoever hands it on does not count it again."""
+    if response_id:
+        _ended[response_id] = perf_counter()
+        if len(_ended) > _MOST_ENDED:
+            with suppress(RuntimeError, StopIteration):
+                _ended.pop(next(iter(_ended)), None)
+
+
+def ended_since(response_id: str, moment: float) -> bool:
+    """Whether an answer that is observed has ended after this `time.perf_counter`."""
+    return _ended.get(response_id, 0.0) > moment

@@ -11,6 +11,8 @@ from streamspan import outcome, semconv
 from streamspan.answer import Answer
 from streamspan.charges import Charges
 from streamspan.content import Content, Messages
+from streamspan.enforcement.hold import Hold
+from streamspan.errors import BudgetExceededError
 from streamspan.outcome import FAILED, TRUNCATED
 from streamspan.request import Request
 from streamspan.wire import Attributes
@@ -39,7 +41,8 @@ def failure(kind: str, answer: Answer, error: BaseException | None, content: Con
         return Failure(code, "", outcome.scrub(content.text(message)))
     trace = TracebackException(type(error), error, error.__traceback__, lookup_lines=False)
     message = outcome.scrub(content.text(outcome.error_message(error)))
-    return Failure(outcome.error_type(error), outcome.class_name(error), message, trace)
+    code = type(error).__name__ if isinstance(error, BudgetExceededError) else outcome.error_type(error)
+    return Failure(code, outcome.class_name(error), message, trace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class Ended:
     """What is written in place of the messages, if they were uploaded."""
     keep: str = ""
     """Why it is worth keeping: the rules that hold for it."""
+    hold: Hold | None = None
+    """Which budgets it counts against, and what came of that."""
 
     def facts(self) -> Attributes:
         """What call it was, for signals beside its span."""
@@ -81,4 +86,6 @@ class Ended:
         """What its end adds to what was known when it began, without content."""
         failed: Attributes = {semconv.ERROR_TYPE: self.failure.code} if self.failure else {}
         keep: Attributes = {semconv.KEEP: self.keep} if self.keep else {}
-        return {semconv.OUTCOME: self.outcome, **failed, **self.response, **self.charges.attributes(), **self.timing, **keep}
+        budget: Attributes = {} if self.hold is None else self.hold.attributes()
+        known = {**self.response, **self.charges.attributes(), **self.timing}
+        return {semconv.OUTCOME: self.outcome, **failed, **known, **keep, **budget}

@@ -30,6 +30,12 @@ STREAMSPAN_STRUCTURED_MESSAGES = "STREAMSPAN_STRUCTURED_MESSAGES"
 STREAMSPAN_DETAILS_EVENT = "STREAMSPAN_DETAILS_EVENT"
 """``auto`` (default), ``true`` or ``false``: whether each call sends a log event with its details when it ends."""
 
+STREAMSPAN_INCLUDE_USAGE = "STREAMSPAN_INCLUDE_USAGE"
+"""``auto`` (default), ``on`` or ``off``: whether streams of OpenAI chat completions are asked for their usage."""
+
+STREAMSPAN_TOKENIZERS = "STREAMSPAN_TOKENIZERS"
+"""Files that count tokens, as ``pattern=path`` with commas between them, such as ``llama-*=/models/tokenizer.json``."""
+
 STREAMSPAN_PROGRESS_INTERVAL = "STREAMSPAN_PROGRESS_INTERVAL"
 """Seconds between two log events of a running stream (default 0.5; 0 sends none)."""
 
@@ -47,6 +53,30 @@ STREAMSPAN_METRIC_ATTRIBUTES = "STREAMSPAN_METRIC_ATTRIBUTES"
 
 STREAMSPAN_KEEP = "STREAMSPAN_KEEP"
 """Rules such as ``errors,aborted,expensive:0.05,slow:10,stalled:5``: which calls get ``streamspan.keep`` (default: none)."""
+
+STREAMSPAN_PRICES = "STREAMSPAN_PRICES"
+"""The path of a TOML or JSON file with prices of your own, stronger than all others."""
+
+STREAMSPAN_BUDGETS = "STREAMSPAN_BUDGETS"
+"""The path of a TOML file with budgets (default: none)."""
+
+STREAMSPAN_BUDGET_STORE = "STREAMSPAN_BUDGET_STORE"
+"""The URL of the budgets' ledger, such as ``sqlite:///path`` (default: a file in the user's state folder)."""
+
+STREAMSPAN_BUDGET_RESERVE = "STREAMSPAN_BUDGET_RESERVE"
+"""``worst_case`` (default), ``typical`` or ``none``: how much is held for a call while it runs."""
+
+STREAMSPAN_BUDGET_RESERVE_CAP = "STREAMSPAN_BUDGET_RESERVE_CAP"
+"""US dollars that are held for one call at the most (default 0: no cap)."""
+
+STREAMSPAN_BUDGET_UNKNOWN_PRICE = "STREAMSPAN_BUDGET_UNKNOWN_PRICE"
+"""``allow`` (default) or ``deny``: what becomes of a call whose model has no known price."""
+
+STREAMSPAN_BUDGET_STORE_DOWN = "STREAMSPAN_BUDGET_STORE_DOWN"
+"""``allow`` (default) or ``deny``: what becomes of calls while the ledger does not answer."""
+
+STREAMSPAN_BUDGET_STORE_TIMEOUT = "STREAMSPAN_BUDGET_STORE_TIMEOUT"
+"""Seconds that anybody waits for the ledger (default 0.25)."""
 
 STREAMSPAN_FLUSH_ON_SIGTERM = "STREAMSPAN_FLUSH_ON_SIGTERM"
 """``true`` (default) or ``false``: whether running calls are ended and sent before SIGTERM ends the process."""

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from types import AsyncGeneratorType, FrameType, GeneratorType
-from typing import Any
+from typing import Any, TypeVar
 
 from streamspan import awaited, outcome
 from streamspan.call import Call
@@ -15,6 +15,7 @@ from streamspan.result import StreamResult, TokenUsage, cost_of, text_of, tool_c
 from streamspan.sdks.botocore_streams import Close
 from streamspan.tap import AsyncTap, Body, Tap
 
+Stream = TypeVar("Stream")
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 
 
@@ -38,10 +39,8 @@ def handle(stream: Any) -> "Handle":
         >>> h.result.result().usage.output_tokens
         128
     """
-    for found in _inside(stream):
-        if isinstance(found, Tap | AsyncTap | Body | Close):
-            call: Call = found._call
-            return Handle(call, found)
+    if (reader := _observer(stream)) is not None:
+        return Handle(reader._call, reader)
     if (frame := _frame(stream)) is not None:
         pending = Handle(None, None)
         pending._wait(stream, frame)
@@ -50,9 +49,39 @@ def handle(stream: Any) -> "Handle":
     raise TypeError(msg)
 
 
+def abort_on_cancel(stream: Stream) -> Stream:
+    """Has a stream count as ``aborted``, and not as ``cancelled``, if the task that reads it is cancelled.
+
+    For an answer that is passed on to somebody who may leave: an ASGI server tells of that by cancelling the task. Nothing else
+    changes; to close the stream is the program's, as ever. What streamspan does not observe is given
+    back as well: it raises nothing.
+
+    Args:
+        stream: What `handle` takes, or a stream of `Client`.
+
+    Returns:
+        The same object.
+
+    Example:
+        >>> async with streamspan.abort_on_cancel(await client.chat.completions.create(..., stream=True)) as stream:
+        ...     async for chunk in stream:
+        ...         yield chunk.choices[0].delta.content or ""
+    """
+    if (reader := _observer(stream)) is not None:
+        _mark(reader._call)
+    elif (frame := _frame(stream)) is not None:
+        awaited.expect(frame, _mark)
+        weakref.finalize(stream, awaited.forget, frame).atexit = False
+    return stream
+
+
+def _mark(call: Call) -> None:
+    call.abort_on_cancel = True
+
+
 def is_observed(stream: Any) -> bool:
     """Whether a stream is one of a call that is observed, as far as that can be seen before it is read."""
-    return any(isinstance(found, Tap | AsyncTap | Body | Close) for found in _inside(stream))
+    return _observer(stream) is not None
 
 
 class Handle:
@@ -109,24 +138,28 @@ class Handle:
         """Ends the stream: its span, with what has come by then, and its connection.
 
         From any thread or task, also while another one waits for the next chunk: that one gets the end of the stream at once, as
-        if the model had said no more. Does nothing once the stream has ended.
+        if the model had said no more. Does nothing once the stream has ended. A connection that other streams share (HTTP/2,
+        which the SDKs use only if they are told to) stays open: then the reader gets the end when anything comes on it.
         """
         self._is_aborted = True
         if (call := self._call) is None:
             return  # what is sent after this ends as soon as it is known
-        if not call.abort():
-            return  # it is over, and its connection may be another request's by now
-        reader = self._reader()
-        if isinstance(reader, Tap | AsyncTap):
-            reader.stop()
-        if (response := call.connection()) is not None:
-            break_off(response, self._loop)
+        if call.abort():  # else it is over, and its connection may be another request's by now
+            self._break_off()
 
     async def aresult(self) -> StreamResult:
         """The same as `result`, to be awaited, as often as one likes."""
         return await asyncio.shield(asyncio.wrap_future(self.result))
 
     # --- inside ---
+
+    def _break_off(self) -> None:
+        """Ends the connection of a call that has just been ended, in whichever thread or task it is being read."""
+        reader, call = self._reader(), self._call
+        if isinstance(reader, Tap | AsyncTap):
+            reader.stop()
+        if call is not None and (response := call.connection()) is not None:
+            break_off(response, self._loop)
 
     def _bind(self, call: Call) -> None:
         self._call = call
@@ -138,9 +171,9 @@ class Handle:
     def _wait(self, stream: Any, frame: FrameType) -> None:
         """Until the SDK's generator is started; it may be dropped before."""
         awaited.expect(frame, self._bind)
-        weakref.finalize(stream, self._give_up, id(frame)).atexit = False
+        weakref.finalize(stream, self._give_up, frame).atexit = False
 
-    def _give_up(self, frame: int) -> None:
+    def _give_up(self, frame: FrameType) -> None:
         awaited.forget(frame)
         if self._call is None:
             kind = outcome.ABORTED if self._is_aborted else outcome.ABANDONED
@@ -185,10 +218,15 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 _HOLDERS: tuple[str, ...] = (
     "_iterator", "generator", "_raw_stream", "_event_stream", "http_response", "_response", "response", "stream", "close",
-    "_self_tap", "__wrapped__",
+    "_self_tap", "__wrapped__", "_opened",
 )  # fmt: skip
-"""The attributes in which the SDKs' streams and helpers keep what is under them."""
+"""The attributes in which the SDKs' streams and helpers keep what is under them, and ours of `Client`."""
 _MOST = 200
+
+
+def _observer(stream: Any) -> Tap | AsyncTap | Body | Close | None:
+    """What observes a stream; nothing, where google-genai has not sent the request yet."""
+    return next((found for found in _inside(stream) if isinstance(found, Tap | AsyncTap | Body | Close)), None)
 
 
 def _inside(stream: Any) -> Iterator[Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from importlib.util import find_spec
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from opentelemetry._logs import LoggerProvider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # pyright: ignore[reportMissingTypeStubs]
@@ -10,9 +10,11 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from streamspan import live, rivals, wiring
+from streamspan.enforcement import gate
 from streamspan.errors import logger
 from streamspan.sdks import anthropic, botocore, google_genai, openai
-from streamspan.sdks.patching import Target, patch, unpatch
+from streamspan.sdks.patching import Target, patch, track_no_more, unpatch
+from streamspan.setting_arguments import SettingArguments
 from streamspan.settings import Settings
 
 
@@ -43,9 +45,14 @@ class SdkInstrumentor(BaseInstrumentor):
             rivals.look(target.package)
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        for target in self._targets:
-            unpatch(target)
+        self.put_back()
         live.settle()
+
+    @classmethod
+    def put_back(cls) -> None:
+        """Puts the SDK's own functions back."""
+        for target in cls._targets:
+            unpatch(target)
 
 
 class OpenAIInstrumentor(SdkInstrumentor):
@@ -113,7 +120,7 @@ def instrument(
     tracer_provider: TracerProvider | None = None,
     logger_provider: LoggerProvider | None = None,
     meter_provider: MeterProvider | None = None,
-    **settings: Any,
+    **settings: Unpack[SettingArguments],
 ) -> None:
     """Observes the model calls of every SDK that is installed, from now on, on clients old and new.
 
@@ -153,10 +160,16 @@ def _is_installed(package: str) -> bool:
 def uninstrument() -> None:
     """Puts every SDK back as it was. Streams that still run are observed to their end. It raises nothing.
 
+    The next call of a function under `streamspan.track_costs` has the calls inside of it observed again.
+
     Example:
         >>> streamspan.uninstrument()
     """
     wiring.forget()
+    track_no_more()
     for kind in INSTRUMENTORS:
         if (instrumentor := kind()).is_instrumented_by_opentelemetry:
             instrumentor.uninstrument()
+        else:
+            kind.put_back()
+    gate.forget()

@@ -1,7 +1,8 @@
 """The instruments of our metrics, as each generation of the conventions names them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
 
@@ -17,7 +18,9 @@ from opentelemetry.metrics import (
 )
 
 from streamspan import live, semconv
+from streamspan.budgets.ledger import Balance, usd
 from streamspan.conventions import Conventions
+from streamspan.enforcement.standing import balances
 from streamspan.version import __version__
 
 SECONDS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
@@ -68,6 +71,9 @@ class Instruments:
         self.token_sizes = {name: _tokens(meter, name) for name in _TOKEN_SIZES}
         self.cost = meter.create_counter(semconv.COST_METRIC, "{USD}")
         self.outcomes = meter.create_counter(semconv.OUTCOMES_METRIC, "{call}")
+        self.exceeded_calls = meter.create_counter(semconv.BUDGET_CALLS_METRIC, "{call}")
+        for name, tell in _BUDGETS.items():
+            meter.create_observable_gauge(name, [partial(_observe_budgets, tell)], "{USD}")
         self._known = dict[tuple[tuple[str, Any], ...], int]()
         """The kinds of streams that there were, so that there can be said to be none of them."""
         meter.create_observable_up_down_counter(semconv.ACTIVE_STREAMS_METRIC, [self._count_streams], "{stream}")
@@ -107,6 +113,19 @@ class Instruments:
         self._known = dict(tuple(counts.items())[:_MOST_SERIES])
         for key, count in counts.items():
             yield Observation(count, dict(key))
+
+
+_BUDGETS: Final[dict[str, Callable[[Balance], int]]] = {
+    semconv.BUDGET_SPENT_METRIC: lambda balance: balance.spent,
+    semconv.BUDGET_REMAINING_METRIC: lambda balance: balance.remaining,
+    semconv.BUDGET_LIMIT_METRIC: lambda balance: balance.limit,
+}
+
+
+def _observe_budgets(tell: Callable[[Balance], int], _: CallbackOptions) -> Iterator[Observation]:
+    for balance in balances():
+        known = {semconv.BUDGET_KEY: balance.key, semconv.BUDGET_PERIOD: balance.period}
+        yield Observation(float(usd(tell(balance))), known)
 
 
 _TOKEN_COUNTS: Final = (

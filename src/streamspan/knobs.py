@@ -1,12 +1,20 @@
 """What values a setting takes: how a keyword is checked, and how the text of an environment variable is read."""
 
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol, cast
 
+from streamspan.budgets.budget import Budget
+from streamspan.budgets.ledger import StoreError
+from streamspan.budgets.stores import open_ledger
+from streamspan.errors import BudgetError
 from streamspan.redaction import Redaction
+from streamspan.tokenizers import Tokenizers, counting
 from streamspan.upload import NamedUpload, Upload
 
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
@@ -152,6 +160,83 @@ class Store:
         if not all(part.isidentifier() for part in text.replace(":", ".").split(".")) or text.count(":") != 1:
             raise ValueError
         return NamedUpload(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Who counts tokens, by model; in the environment ``pattern=path``, with commas between several."""
+
+    says: str = "a mapping of model patterns to functions of a string or to paths of tokenizer.json files"
+
+    def take(self, value: object) -> Tokenizers | None:  # noqa: D102
+        if value is None or isinstance(value, Tokenizers):
+            return value
+        if not isinstance(value, Mapping):
+            raise ValueError
+        given = cast("Mapping[object, Any]", value)
+        if not all(isinstance(model, str) and (callable(by) or isinstance(by, str | Path)) for model, by in given.items()):
+            raise ValueError
+        try:
+            return Tokenizers({str(model): counting(by) for model, by in given.items()}) if given else None
+        except ValueError as error:
+            raise OutOfRangeError(str(error)) from error
+
+    def parse(self, text: str) -> object:  # noqa: D102
+        pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+        if not all(model.strip() and path.strip() for model, _, path in pairs):
+            raise ValueError
+        return {model.strip(): path.strip() for model, _, path in pairs}
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetList:
+    """Budgets: some of them, or a file of them."""
+
+    says: str = "a list of budgets, or the path of a file of budgets"
+
+    def take(self, value: object) -> tuple[Budget, ...]:  # noqa: D102
+        if isinstance(value, str | os.PathLike):
+            return _load_budgets(value)  # pyright: ignore[reportUnknownArgumentType]
+        if not isinstance(value, list | tuple):
+            raise ValueError
+        items = tuple(cast("Iterable[object]", value))
+        if not all(isinstance(item, Budget) for item in items):
+            raise ValueError
+        return cast("tuple[Budget, ...]", items)
+
+    def parse(self, text: str) -> object:  # noqa: D102
+        return text or ()
+
+
+def _load_budgets(path: str | os.PathLike[str]) -> tuple[Budget, ...]:
+    file: Any = import_module("streamspan.budgets.file")  # with a TOML reader, for those who have a file
+    try:
+        return tuple(file.load(path))
+    except (BudgetError, OSError) as error:
+        msg = f"cannot be read: {error}"
+        raise OutOfRangeError(msg) from None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerUrl:
+    """The URL of a ledger's store."""
+
+    says: str = "the URL of a budget store"
+
+    def take(self, value: object) -> str | None:  # noqa: D102
+        if value is not None and not isinstance(value, str):
+            raise ValueError
+        try:
+            open_ledger(value)
+        except BudgetError as error:
+            msg = f"cannot be used: {error}"
+            raise OutOfRangeError(msg) from None
+        except StoreError:
+            pass  # it may be there later
+        return value or None
+
+    def parse(self, text: str) -> object:  # noqa: D102
+        return text
 
 
 def _pattern(value: object) -> re.Pattern[str]:

@@ -10,6 +10,7 @@ from opentelemetry.trace import Span, SpanKind
 
 from streamspan import semconv, span, who
 from streamspan.answer import MOST_CHOICES
+from streamspan.budgets.scope import Scopes
 from streamspan.shared import SharedSpan, span_above
 from streamspan.telemetry import Telemetry
 from streamspan.wire import Attributes, WireFormat
@@ -31,6 +32,8 @@ class Request:
     """What else is known of it, under its semconv names, that the body does not say."""
     context: Context | None = None
     """Whose child the span is, if not the current one's."""
+    scopes: Scopes = field(default_factory=who.scopes_in_force)
+    """The functions under `streamspan.track_costs` that it starts in, the outermost first: their budgets count it, too."""
     who: Mapping[str, Any] = field(default_factory=who.in_force)
     """Who and what it is for: the attributes in force when it starts, which is before a stream is read, wherever that is."""
 
@@ -39,6 +42,11 @@ class Request:
         """The model that is asked for."""
         model = self.body.get("model")
         return model if isinstance(model, str) else None
+
+    @property
+    def stand_in(self) -> str | None:
+        """The model by which it is priced if neither it nor its answer names one that has a price, as its function says."""
+        return next((scope.model for scope in reversed(self.scopes) if scope.model), None)
 
     @property
     def name(self) -> str:

@@ -6,12 +6,29 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
-from streamspan import keep
+from streamspan import keep, model_prices
+from streamspan.budgets.budget import Budget
 from streamspan.errors import RAISE_ERRORS, SettingsError, logger, once
-from streamspan.knobs import Choice, Knob, Names, Number, OutOfRangeError, Redactor, Store, Switch, knob
+from streamspan.estimate import Count, estimate_tokens
+from streamspan.knobs import (
+    BudgetList,
+    Choice,
+    Counters,
+    Knob,
+    LedgerUrl,
+    Names,
+    Number,
+    OutOfRangeError,
+    Redactor,
+    Store,
+    Switch,
+    knob,
+)
 from streamspan.redaction import Redaction
+from streamspan.tokenizers import Tokenizers
 from streamspan.upload import Upload
 
 PREFIX = "STREAMSPAN_"
@@ -32,8 +49,14 @@ _CAPTURE_WORDS = {
 _CAPTURE = Choice({"true": True, "false": False, "off": False, "span": "span", "event": "event", "both": "both"})
 _CHUNKS = Choice({"true": "span", "false": False, "span": "span", "log": "log", "both": "both"})
 _CONVENTIONS = Choice({word: word for word in ("1.41", "1.42-dev", "both")})
+_RESERVE = Choice({word: word for word in ("worst_case", "typical", "none")})
+_POLICY = Choice({word: word for word in ("allow", "deny")})
 _DETAILS = Choice({"auto": "auto", "true": True, "false": False})
+_ASKING = Choice({"auto": "auto", "on": "on", "off": "off", "true": "on", "false": "off"})
 
+
+Tokenizer = str | Path | Callable[[str], int]
+"""What counts tokens: the path of a ``tokenizer.json``, or a function of a text."""
 
 Redact = Redaction | Callable[[str], str] | str | re.Pattern[str] | Sequence[str | re.Pattern[str]]
 """What says what must not be written."""
@@ -85,6 +108,16 @@ class Settings:
     """Whether each call sends a log event ``gen_ai.client.inference.operation.details`` when it ends; ``"auto"``: where
     ``capture_content`` is ``"event"`` or ``"both"``. ``OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT`` sets it too."""
 
+    include_usage: Literal["auto", "on", "off"] = knob(_ASKING, default="auto")
+    """Whether a stream of OpenAI chat completions is asked for its usage where the program does not say: ``"auto"``, at
+    api.openai.com and at Azure from API version 2024-09-01 on, which are known to take it; ``"on"``, everywhere; ``"off"``,
+    nowhere. The program sees nothing of it."""
+
+    tokenizers: Tokenizers | Mapping[str, Tokenizer] | None = knob(Counters(), default=None)  # noqa: RUF009 - a field
+    """Who counts tokens that are not reported, by patterns of model names, such as ``{"llama-*": "/models/tokenizer.json"}``: a
+    path of such a file (extra ``tokenizers``), or a function of a text. The first pattern that fits counts; without one, tokens
+    are estimated from the kinds of characters. In the environment ``pattern=path``, with commas between several."""
+
     progress_interval: float = knob(Number("no events"), default=0.5)
     """Seconds between two log events ``streamspan.progress`` of a stream that runs; 0 sends none."""
 
@@ -107,6 +140,36 @@ class Settings:
     dollars), ``slow:10``, ``stalled:5`` (seconds). The span of a call has those that hold in ``streamspan.keep``, for a sampler
     that decides at the end."""
 
+    prices: model_prices.Given | None = knob(model_prices.Prices(), default=None)  # noqa: RUF009 - a field
+    """Your own prices, stronger than all others: a mapping of the name of a model, or of ``/a regular expression/``, to a
+    `streamspan.ModelPrice`, to its fields, or to the name of the model whose price it has; or the path of a TOML or JSON file
+    with such a mapping."""
+
+    budgets: tuple[Budget, ...] = knob(BudgetList(), default=())
+    """How much may be spent, and for what: a list of `streamspan.Budget`, or the path of a TOML file with them; in the
+    environment such a path. Calls that do not fit raise `BudgetExceededError` before they are sent."""
+
+    budget_store: str | None = knob(LedgerUrl(), default=None)
+    """Where the ledger of the budgets is: ``sqlite:///path``, ``redis://``, ``rediss://``, ``unix://`` or ``postgresql://``; one
+    SQLite file in the user's state folder unless given."""
+
+    budget_reserve: Literal["worst_case", "typical", "none"] = knob(_RESERVE, default="worst_case")
+    """How much is held for a call while it runs: ``worst_case``, what it costs if the answer is as long as it may be (4,096
+    tokens where the request does not say); ``typical``, what calls of its model have cost until now; ``none``, nothing."""
+
+    budget_reserve_cap: float = knob(Number("no cap"), default=0.0)
+    """US dollars that are held for one call at the most; 0: no cap."""
+
+    budget_unknown_price: Literal["allow", "deny"] = knob(_POLICY, default="allow")
+    """What becomes of a call whose model has no known price: ``allow`` counts it, at no cost; ``deny`` does not send it."""
+
+    budget_store_down: Literal["allow", "deny"] = knob(_POLICY, default="allow")
+    """What becomes of calls while the ledger does not answer: ``allow`` sends them, and records their cost later; ``deny`` does
+    not send them."""
+
+    budget_store_timeout: float = knob(Number("no waiting"), default=0.25)
+    """Seconds that anybody waits for the ledger."""
+
     flush_on_sigterm: bool = knob(Switch(), default=True)
     """Whether running calls are ended and sent before SIGTERM ends the process. Left alone where the program handles SIGTERM."""
 
@@ -114,10 +177,32 @@ class Settings:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _take(field, getattr(self, field.name)))
 
+    def count_tokens(self, *models: str | None) -> Count:
+        """What counts the tokens of a text where no provider has: a tokenizer of ``tokenizers``, or else the estimate.
+
+        Args:
+            *models: Names of the model, the first that counts first; ``None`` is none.
+
+        Returns:
+            A function of a text that gives its number of tokens.
+
+        Example:
+            ```python
+            streamspan.Settings().count_tokens("gpt-4o")("Lima is the capital of Peru.")  # 6 or so
+            ```
+        """
+        exact = self.tokenizers.of(*models) if isinstance(self.tokenizers, Tokenizers) else None
+        return exact or estimate_tokens
+
     def only_numbers(self) -> "Settings":
         """The same, for a call of which nothing is written but metrics."""
         off = {"capture_content": False, "capture_stream_chunks": False, "details_event": False, "pending_span": False}
         return dataclasses.replace(self, **off, progress_interval=0, stream_preview_chars=0)
+
+    @property
+    def price_overrides(self) -> model_prices.Overrides | None:
+        """The user's own prices, as `prices` has them once it is read."""
+        return self.prices if isinstance(self.prices, model_prices.Overrides) else None
 
     @property
     def content_on_span(self) -> bool:

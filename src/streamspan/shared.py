@@ -87,8 +87,13 @@ def is_above(span: Span) -> bool:
 
 
 def let_share(span: Span) -> None:
-    """Lets another call share a span, where the first was refused."""
+    """Lets another call share a span: where the first was refused, or is one with it."""
     _shared.discard(span)
+
+
+def take(span: Span) -> None:
+    """Lets nobody share a span any more."""
+    _shared.add(span)
 
 
 class SharedSpan(Span):

@@ -7,9 +7,10 @@ from opentelemetry.trace import Span
 
 from streamspan import semconv
 from streamspan.answer import Answer
+from streamspan.estimate import Count, estimate_tokens
 from streamspan.pricing import Price
-from streamspan.usage import Usage, estimate_tokens
-from streamspan.wire import Attributes, Prompt
+from streamspan.usage import Usage
+from streamspan.wire import Attributes
 
 DEFAULT_EVENT_LIMIT = 128
 """The SDK's own; past it, it drops the oldest event without a word."""
@@ -67,36 +68,25 @@ def estimate_output(characters: int, sample: str) -> int:
 _CHARACTERS_PER_TOKEN = 4
 
 
-def complete_usage(answer: Answer, estimate_input: Callable[[], int], *, generates: bool = True) -> list[str]:
-    """Adds estimates to the reported usage for what was not reported, and returns the names of the estimated fields."""
+def complete_usage(
+    answer: Answer, estimate_input: Callable[[], int], *, generates: bool = True, count: Count = estimate_tokens
+) -> list[str]:
+    """Adds estimates to the reported usage for what was not reported, and returns the names of the estimated fields.
+
+    Args:
+        answer: What has come.
+        estimate_input: How many tokens the request has, more or less.
+        generates: Whether there is output to count.
+        count: How many tokens a text has, more or less.
+    """
     usage, estimated = answer.reported, list[str]()
     if usage.total_input_tokens is None:
         usage.input_tokens = estimate_input()
         estimated.append("input_tokens")
     if usage.output_tokens is None and generates:
-        usage.output_tokens = estimate_tokens(answer.generated_text())
+        usage.output_tokens = count(answer.generated_text())
         estimated.append("output_tokens")
     return estimated
-
-
-_TOKENS_PER_MESSAGE = 4
-
-
-def estimate_prompt(prompt: Prompt) -> int:
-    """How many tokens a request has, more or less; what is no text, such as an image, is not counted."""
-    content = [prompt.messages, prompt.system, prompt.tools, prompt.texts]
-    text = "\n".join(_strings(content))
-    return estimate_tokens(text) + _TOKENS_PER_MESSAGE * len(prompt.messages or ())
-
-
-def _strings(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, dict):
-        return [text for item in value.values() for text in _strings(item)]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
-    if isinstance(value, list):
-        return [text for item in value for text in _strings(item)]  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
-    return []
 
 
 _USAGE = {
@@ -127,4 +117,6 @@ def cost_attributes(price: Price | None) -> Attributes:
         semconv.USAGE_COST: price.total,
     }
     amounts: Attributes = {key: float(amount) for key, amount in parts.items() if amount is not None}
+    if price.tier:
+        amounts[semconv.COST_TIER] = price.tier
     return {**amounts, semconv.COST_SOURCE: price.source}

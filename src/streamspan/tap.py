@@ -9,7 +9,7 @@ import dis
 import inspect
 import sys
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from functools import cache
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import wrapt
 from streamspan import live
 from streamspan.call import Call
 from streamspan.errors import guard, logger
+from streamspan.hidden_usage import UsageHider, is_usage_alone
 from streamspan.sse import WireReader
 
 
@@ -31,6 +32,7 @@ class Tap:
         self._call = call
         self._feed = call.feed
         self._inner = inner
+        call.reader = weakref.ref(self)
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -38,13 +40,13 @@ class Tap:
     def __next__(self) -> Any:
         try:
             chunk = next(self._inner)
-        except StopIteration:
+        except StopIteration as end:
             self._call.exhausted()
-            raise
+            raise self._call.verdict or end from None
         except BaseException as error:
             _stop(self._inner, self._call, error)
             if self._call.is_aborted and isinstance(error, Exception):
-                raise StopIteration from None  # it is the connection that `abort` has closed
+                raise self._call.verdict or StopIteration from None  # it is the connection that `abort` has closed
             raise
         self._feed(chunk)
         return chunk
@@ -70,6 +72,7 @@ class AsyncTap:
         self._feed = call.feed
         self._inner = inner
         self._next = inner.__anext__
+        call.reader = weakref.ref(self)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
@@ -77,13 +80,13 @@ class AsyncTap:
     async def __anext__(self) -> Any:
         try:
             chunk = await self._next()
-        except StopAsyncIteration:
+        except StopAsyncIteration as end:
             self._call.exhausted()
-            raise
+            raise self._call.verdict or end from None
         except BaseException as error:
             _stop(self._inner, self._call, error)
             if self._call.is_aborted and isinstance(error, Exception):
-                raise StopAsyncIteration from None
+                raise self._call.verdict or StopAsyncIteration from None
             raise
         self._feed(chunk)
         return chunk
@@ -101,6 +104,28 @@ class AsyncTap:
 
 async def _nothing_more() -> Any:
     raise StopAsyncIteration
+
+
+class HidingTap(Tap):
+    """Keeps usage to itself that only we asked for, where it could not be taken out of the bytes: they are compressed."""
+
+    __slots__ = ()
+
+    def __next__(self) -> Any:
+        while is_usage_alone(chunk := super().__next__()):
+            pass
+        return chunk
+
+
+class AsyncHidingTap(AsyncTap):
+    """The same for an asynchronous iterator."""
+
+    __slots__ = ()
+
+    async def __anext__(self) -> Any:
+        while is_usage_alone(chunk := await super().__anext__()):
+            pass
+        return chunk
 
 
 def _stop(inner: object, call: Call, error: BaseException) -> None:
@@ -202,9 +227,11 @@ class Body:
     `wrap_body` mixes in the HTTP library's own byte stream classes, as the library checks for them.
     """
 
-    def __init__(self, inner: Any, call: Call, reader: WireReader | None) -> None:
+    def __init__(self, inner: Any, call: Call, reader: WireReader | None, hider: UsageHider | None = None) -> None:
         self._inner = inner
         self._call = call
+        self._hider = hider
+        """Takes out what the application did not ask for."""
         self._reader = reader
         """Reads along; ``None`` once an SDK stream with a tap reads this body: then the tap tells what comes."""
         # The Anthropic SDK looks this up at every chunk: to find it missing through `__getattr__` would take 1 us each time.
@@ -223,14 +250,16 @@ class Body:
         return getattr(object.__getattribute__(self, "_inner"), name)
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._inner) if self._reader is None else self._read_along(self._reader)
+        inner = iter(self._inner) if self._hider is None else _hide(self._inner, self._hider)
+        return inner if self._reader is None else self._read_along(inner, self._reader)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._inner.__aiter__() if self._reader is None else self._aread_along(self._reader)
+        inner = self._inner.__aiter__() if self._hider is None else _ahide(self._inner, self._hider)
+        return inner if self._reader is None else self._aread_along(inner, self._reader)
 
-    def _read_along(self, reader: WireReader) -> Iterator[bytes]:
+    def _read_along(self, inner: Iterator[bytes], reader: WireReader) -> Iterator[bytes]:
         try:
-            for data in self._inner:
+            for data in inner:
                 reader.feed(data, self._call)
                 yield data
         except GeneratorExit:
@@ -238,13 +267,15 @@ class Body:
         except BaseException as error:
             self._call.stopped(error)
             if self._call.is_aborted and isinstance(error, Exception):
+                if self._call.verdict is not None:
+                    raise self._call.verdict from None
                 return
             raise
         reader.end(self._call)
 
-    async def _aread_along(self, reader: WireReader) -> AsyncIterator[bytes]:
+    async def _aread_along(self, inner: AsyncIterator[bytes], reader: WireReader) -> AsyncIterator[bytes]:
         try:
-            async for data in self._inner:
+            async for data in inner:
                 reader.feed(data, self._call)
                 yield data
         except GeneratorExit:
@@ -252,6 +283,8 @@ class Body:
         except BaseException as error:
             self._call.stopped(error)
             if self._call.is_aborted and isinstance(error, Exception):
+                if self._call.verdict is not None:
+                    raise self._call.verdict from None
                 return
             raise
         reader.end(self._call)
@@ -282,6 +315,18 @@ class Body:
         live.drop(self._call)
 
 
+def _hide(inner: Iterable[bytes], hider: UsageHider) -> Iterator[bytes]:
+    for data in inner:
+        yield hider.feed(data)
+    yield hider.end()
+
+
+async def _ahide(inner: AsyncIterable[bytes], hider: UsageHider) -> AsyncIterator[bytes]:
+    async for data in inner:
+        yield hider.feed(data)
+    yield hider.end()
+
+
 def _find_closer(call: Call) -> str:
     """Who closes the body: the ``caller``, a ``read`` of this very call, or the ``finalizer`` of a dropped SDK generator.
 
@@ -303,16 +348,17 @@ def _find_closer(call: Call) -> str:
 # --- putting them in place -------------------------------------------------------------------------------------------
 
 
-def wrap_body(response: Any, call: Call, reader: WireReader | None = None) -> Body:
+def wrap_body(response: Any, call: Call, reader: WireReader | None = None, hider: UsageHider | None = None) -> Body:
     """Replaces the byte stream of an httpx or httpx2 response that is not read yet.
 
     Args:
         response: The HTTP response.
         call: Who is told.
         reader: What reads along, where no tap does.
+        hider: Takes out what the application did not ask for.
     """
     inner: Any = response.stream
-    body = _body_class(inner.__class__)(inner, call, reader)
+    body = _body_class(inner.__class__)(inner, call, reader, hider)
     response.stream = body
     call.connection = weakref.ref(response)
     return body
@@ -325,14 +371,21 @@ def _body_class(inner: type) -> type[Body]:
     return type("Body", (Body, *bases), {})
 
 
-def tap_stream(stream: Any, call: Call) -> Any:
-    """Taps an SDK's stream in place and returns it; a stream without the attribute to tap is returned in a proxy."""
+def tap_stream(stream: Any, call: Call, *, hides_usage: bool = False) -> Any:
+    """Taps an SDK's stream in place and returns it; a stream without the attribute to tap is returned in a proxy.
+
+    Args:
+        stream: The stream.
+        call: Who is told.
+        hides_usage: Whether the application is not to get a chunk of usage alone.
+    """
     name = find_iterator(stream)
     if name is None:
         return _proxy(stream, call)
     inner: Any = getattr(stream, name)
     if not isinstance(inner, Tap | AsyncTap):
-        setattr(stream, name, AsyncTap(inner, call) if hasattr(inner, "__anext__") else Tap(inner, call))
+        tap, async_tap = (HidingTap, AsyncHidingTap) if hides_usage else (Tap, AsyncTap)
+        setattr(stream, name, async_tap(inner, call) if hasattr(inner, "__anext__") else tap(inner, call))
     return stream
 
 

@@ -10,12 +10,11 @@ from streamspan import semconv
 from streamspan.content import Content
 from streamspan.conventions import BY_NAME, Conventions
 from streamspan.counted import Counted
+from streamspan.enforcement.gate import gate_of
 from streamspan.instruments import Instruments, instruments_of
 from streamspan.pricing import PriceBook
 from streamspan.settings import Settings
 from streamspan.version import __version__
-
-_prices = PriceBook()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Telemetry:
     instruments: Instruments
     counted: Counted = field(default_factory=Counted)
     of_unsampled: "Telemetry | None" = None
-    """What is handed to calls whose span is not sampled: it takes metrics and nothing else."""
+    """What is handed to calls whose span is not sampled: it takes metrics and costs, and nothing else."""
 
     @classmethod
     def of(
@@ -46,7 +45,8 @@ class Telemetry:
         tracer = get_tracer("streamspan", __version__, tracer_provider, conventions.schema_url)
         logger = get_logger("streamspan", __version__, logger_provider, conventions.schema_url)
         instruments = instruments_of(meter_provider, conventions)
-        full = cls(tracer, logger, settings, _prices, Content(settings), conventions, instruments)
+        gate_of(settings)  # whose budgets there are metrics of from now on
+        full = cls(tracer, logger, settings, PriceBook(settings.price_overrides), Content(settings), conventions, instruments)
         numbers = settings.only_numbers()
         return replace(
             full, of_unsampled=replace(full, logger=NoOpLogger("streamspan"), settings=numbers, content=Content(numbers))
@@ -56,7 +56,7 @@ class Telemetry:
         """How the call of this span is observed; ``None`` if nobody takes anything of it."""
         if span.is_recording():
             return self
-        return self.of_unsampled if self.instruments.are_taken else None
+        return self.of_unsampled if self.instruments.are_taken or self.settings.budgets else None
 
     @property
     def reports_progress(self) -> bool:

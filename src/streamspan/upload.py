@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from queue import Full, Queue
 from time import monotonic
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from streamspan import semconv
 from streamspan.errors import logger, once
@@ -141,7 +141,9 @@ def _named(name: str) -> Upload:
 
 # --- the thread that uploads ---------------------------------------------------------------------------------------------
 
-_waiting = Queue[tuple[Upload, UploadedContent]](_MOST_WAITING)
+_Work: TypeAlias = tuple[Upload, UploadedContent] | threading.Event
+_waiting = Queue[_Work](_MOST_WAITING)
+"""What is to be stored; an event is set when its turn comes."""
 _thread: threading.Thread | None = None
 _lock = threading.Lock()
 
@@ -185,28 +187,32 @@ def _start() -> None:
 
 def _run() -> None:
     while True:
-        upload, content = _waiting.get()
+        work = _waiting.get()
+        if isinstance(work, threading.Event):
+            work.set()
+            continue
+        upload, content = work
         try:
             upload.upload(content)
         except Exception as error:
             _warn("uploading", type(error).__name__)
-        finally:
-            _waiting.task_done()
 
 
 def flush(patience: float = _PATIENCE) -> bool:
     """Waits until what was given has been stored, but not for ever; and says whether it has."""
-    deadline = monotonic() + patience
-    with _waiting.all_tasks_done:
-        while _waiting.unfinished_tasks:
-            if not _waiting.all_tasks_done.wait(deadline - monotonic()):
-                return False
-    return True
+    if _waiting.empty() and _thread is None:
+        return True
+    deadline, done = monotonic() + patience, threading.Event()
+    try:
+        _waiting.put(done, timeout=patience)
+    except Full:
+        return False
+    return done.wait(deadline - monotonic())
 
 
 def _after_fork() -> None:
     global _waiting, _thread, _lock
-    _waiting, _thread, _lock = Queue[tuple[Upload, UploadedContent]](_MOST_WAITING), None, threading.Lock()
+    _waiting, _thread, _lock = Queue[_Work](_MOST_WAITING), None, threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,6 +1,5 @@
-"""Tokens: what a provider reports, and an estimate for what it did not."""
+"""Tokens: what a provider reports."""
 
-import re
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
@@ -24,21 +23,38 @@ class Usage:
     """The part of `cache_write_tokens` that is kept for an hour and costs more (Anthropic)."""
     input_audio_tokens: int | None = None
     input_image_tokens: int | None = None
+    input_video_tokens: int | None = None
+    cached_audio_tokens: int | None = None
+    """The part of `cache_read_tokens` that is audio, and of `input_audio_tokens` that was cached (Google)."""
     output_tokens: int | None = None
     """All output, reasoning included."""
     reasoning_tokens: int | None = None
     output_audio_tokens: int | None = None
+    output_image_tokens: int | None = None
+    output_video_tokens: int | None = None
+    web_searches: int | None = None
+    """Searches of the web by the provider that it charges for."""
+    input_characters: int | None = None
+    """What some models that speak are paid by."""
+    audio_seconds: float | None = None
+    """What some models that listen are paid by."""
+    tier: str | None = None
+    """How it was served, where that decides about the price, such as ``flex``, ``priority``, ``fast``, ``batch``."""
 
     def update(self, newer: "Usage") -> None:
         """Takes over each count that ``newer`` has; a count that it lacks, or that is none, stays."""
-        for name in _FIELDS:
+        for name in _COUNTS:
             count: Any = getattr(newer, name)
             if type(count) is int and 0 <= count < _TOO_MANY:
                 setattr(self, name, count)
+        if newer.tier is not None:
+            self.tier = newer.tier
+        if newer.audio_seconds is not None and 0 <= newer.audio_seconds < _TOO_MANY:
+            self.audio_seconds = newer.audio_seconds
 
     def add(self, more: "Usage") -> None:
         """Adds each count that ``more`` has: those of one more request behind the same answer."""
-        for name in _FIELDS:
+        for name in _ADDITIVE:
             if (count := getattr(more, name)) is not None:
                 setattr(self, name, (getattr(self, name) or 0) + count)
 
@@ -64,59 +80,5 @@ class Cost:
     output: Decimal | None = None
 
 
-_FIELDS = tuple(field.name for field in fields(Usage))
-
-# Tokens per character by kind of character, fitted against o200k on 12 languages and code (per language 0 to 19 % off there).
-_LETTERS = bytes(range(ord("A"), ord("Z") + 1)) + bytes(range(ord("a"), ord("z") + 1))
-_DIGITS = b"0123456789"
-_BLANKS = b" \t\n\r\f\v"
-_ASCII_WEIGHTS = ((_LETTERS, 0.285), (_DIGITS, 0.8), (_BLANKS, 0.04))
-_PUNCTUATION = 0.27
-_WEIGHTS = (
-    (re.compile(r"[\u00a1-\u024f]+"), 1.11),
-    (re.compile(r"[\u0370-\u052f]+"), 0.39),
-    (re.compile(r"[\u3040-\u30ff]+"), 0.61),
-    (re.compile(r"[\uac00-\ud7af]+"), 0.84),
-    (re.compile(r"[\u3000-\u303f\u3400-\u9fff\uf900-\uffef]+"), 1.01),
-)
-_OTHER = 0.48
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
-
-_SAMPLED = 32_768
-"""Characters above which a text is sampled: counting a book would hold up the caller for nothing."""
-_WINDOW = 512
-
-
-def estimate_tokens(text: str) -> int:
-    """How many tokens ``text`` has, more or less: at least 1 if there is any text.
-
-    A weight per kind of character is additive, needs no vocabulary and no download, and serves every provider alike.
-    """
-    if not text:
-        return 0
-    sample = text if len(text) <= _SAMPLED else _sample(text)
-    weight = _weigh_ascii(sample.encode("ascii", "ignore"))
-    if not sample.isascii():
-        weight += _weigh_other("".join(_NOT_ASCII.findall(sample)))
-    return max(1, round(weight * len(text) / len(sample)))
-
-
-def _sample(text: str) -> str:
-    step = len(text) * _WINDOW // _SAMPLED
-    return "".join(text[start : start + _WINDOW] for start in range(0, len(text), step))
-
-
-def _weigh_ascii(text: bytes) -> float:
-    total, rest = 0.0, text
-    for characters, weight in _ASCII_WEIGHTS:
-        left = rest.translate(None, characters)
-        total, rest = total + weight * (len(rest) - len(left)), left
-    return total + _PUNCTUATION * len(rest)
-
-
-def _weigh_other(text: str) -> float:
-    total, rest = 0.0, len(text)
-    for pattern, weight in _WEIGHTS:
-        count = sum(map(len, pattern.findall(text)))
-        total, rest = total + weight * count, rest - count
-    return total + _OTHER * rest
+_ADDITIVE = tuple(field.name for field in fields(Usage) if field.name != "tier")
+_COUNTS = tuple(name for name in _ADDITIVE if name != "audio_seconds")

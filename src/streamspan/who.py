@@ -14,6 +14,7 @@ from opentelemetry.context import Context, attach, create_key, get_current, set_
 
 from streamspan import semconv
 from streamspan.answer import mend
+from streamspan.budgets.scope import Scope, Scopes
 from streamspan.errors import logger, once
 from streamspan.wire import Attributes
 
@@ -31,10 +32,12 @@ _LARGEST = 2**63
 class Layer:
     """A block that somebody is in."""
 
-    __slots__ = ("context", "is_over", "token", "values")
+    __slots__ = ("context", "is_over", "scope", "token", "values")
 
-    def __init__(self, values: Values, around: tuple["Layer", ...]) -> None:
+    def __init__(self, values: Values, around: tuple["Layer", ...], scope: Scope | None = None) -> None:
         self.values = values
+        self.scope = scope
+        """What the calls inside are charged to, of the block of a function whose costs are tracked."""
         self.is_over = False
         """Whether it was left in another context than it was entered in, or out of turn: it could come back when something else
         is over, or hold there for ever, so it holds nowhere any more."""
@@ -74,6 +77,12 @@ def in_force() -> Values:
             if tags:
                 values[semconv.TAGS] = tuple(tags)
     return values
+
+
+def scopes_in_force() -> Scopes:
+    """What the running code is charged to, the outermost first; see `streamspan.budgets.scope`."""
+    layers = _layers(get_current())
+    return tuple(layer.scope for layer in layers if layer.scope is not None and not layer.is_over) if layers else ()
 
 
 def metric_attributes(values: Values, names: Iterable[str]) -> Attributes:
@@ -175,14 +184,15 @@ def _text(value: object) -> str:
 class Block:
     """What `attributes` returns. One may be entered often, and by many threads and tasks at a time."""
 
-    __slots__ = ("_entered", "values")
+    __slots__ = ("_entered", "_scope", "values")
 
-    def __init__(self, values: Values) -> None:
+    def __init__(self, values: Values, scope: Scope | None = None) -> None:
         self.values: Values = values
+        self._scope = scope
         self._entered: list[Layer] = []
 
     def __enter__(self) -> Self:
-        self._entered.append(Layer(self.values, _layers(get_current())))
+        self._entered.append(Layer(self.values, _layers(get_current()), self._scope))
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -57,6 +57,8 @@ class WireFormat:
     """Whether it reads again what another request had made, which has been charged there."""
     subject: str = "model"
     """What a request calls that which the span is named after, besides the operation."""
+    spoken: str = ""
+    """What a request calls the text to be spoken, by whose characters some models are paid."""
     opaque: bool = False
     """Whether the answer may leave out why it ended and what it used, as an agent's does: then the stream's end is its end, and
     no count is estimated, as what can be seen is not all that was read and written."""

@@ -1,6 +1,6 @@
 """One client observed, and nothing else."""
 
-from typing import Any, TypeVar
+from typing import TypeVar, Unpack
 
 from opentelemetry._logs import LoggerProvider
 from opentelemetry.metrics import MeterProvider
@@ -8,6 +8,7 @@ from opentelemetry.trace import TracerProvider
 
 from streamspan import wiring
 from streamspan.sdks import own_clients
+from streamspan.setting_arguments import SettingArguments
 from streamspan.settings import Settings
 
 Client = TypeVar("Client")
@@ -19,7 +20,7 @@ def wrap(
     tracer_provider: TracerProvider | None = None,
     logger_provider: LoggerProvider | None = None,
     meter_provider: MeterProvider | None = None,
-    **settings: Any,
+    **settings: Unpack[SettingArguments],
 ) -> Client:
     """Observes the calls of one client, and gives it back: the same object.
 

@@ -1,6 +1,7 @@
 """The SDKs' clients that a `Client` makes: with which key, for where, how many of them, and what it says if one cannot be made."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -9,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from streamspan.client import Client
+from streamspan.client import Client, clients
 from streamspan.client.transports import TRANSPORTS
 
-from client_cases import CASES, MESSAGES, TEXT, Case
+from client_cases import CASES, MESSAGES, TEXT, TEXTS, Case
 from loopback import Loopback, Request
 
 pytestmark = pytest.mark.filterwarnings(
@@ -79,6 +80,24 @@ def test_threads_share_a_client(case: Case, monkeypatch: pytest.MonkeyPatch) -> 
             assert {turn.result().text for turn in turns} == {TEXT}
             client.run_local(model=case.model, messages=MESSAGES, provider_api_key="other")
     assert len(made) == 2
+
+
+@pytest.mark.parametrize("case", SYNC, ids=repr)
+def test_the_clients_that_were_used_last_are_kept(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many keys the callers bring; a stream that is read from a forgotten one goes on to its end."""
+    monkeypatch.setattr(clients, "MOST", 2)
+    gate, body = threading.Event(), case.wire()
+    with Loopback([case.surface.streams([*body[:3], gate, *body[3:]]), *[case.whole()] * 4]) as server:
+        urls = {case.provider: f"{server.url}/v1" if case.provider == "openai" else server.url}
+        with Client(base_urls=urls) as client:
+            stream = client.run_local(model=case.model, messages=MESSAGES, provider_api_key="0", stream=True)
+            for key in ("1", "2", "1", "3"):
+                client.run_local(model=case.model, messages=MESSAGES, provider_api_key=key)
+            kept = [access.key for _, access in client._clients._made]
+            gc.collect()
+            gate.set()
+            assert list(stream) == TEXTS
+    assert kept == ["1", "3"]
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.is_async], ids=repr)

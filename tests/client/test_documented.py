@@ -7,12 +7,16 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncGenerator, Generator, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from streamspan import Client, semconv
+from streamspan import AsyncLocalStream, Client, LocalStream, RunLocalResult, semconv
+from streamspan.client import StreamResult
 
 from client_cases import CASES
 from conftest import Recorder
@@ -176,6 +180,51 @@ def test_an_http_streaming_response(observed: Recorder) -> None:
         result = stream.result.result(timeout=0)
     assert (result.aborted, result.text) == (True, "Once upon ")
     assert observed.attributes()[semconv.OUTCOME] == "aborted"
+
+
+async def test_interface(observed: Recorder) -> None:
+    """The classes and futures are the documented ones."""
+    assert issubclass(StreamResult, RunLocalResult)
+    with connected(SYNC.streams(STORY)) as client:
+        stream = client.run_local(model="gpt-4o", messages=[{"role": "user", "content": "Hello"}], stream=True)
+        assert isinstance(stream, LocalStream)
+        assert isinstance(stream.result, Future)
+        assert [*stream] == STORY
+        assert type(stream.result.result()) is StreamResult
+    async with aconnected(ASYNC.streams(STORY)) as client:
+        streamed = await client.arun_local(model="gpt-4o", messages=[{"role": "user", "content": "Hello"}], stream=True)
+        assert isinstance(streamed, AsyncLocalStream)
+        assert isinstance(streamed.result, asyncio.Future)
+        assert [text async for text in streamed] == STORY
+    observed.wait_for(2)
+
+
+class Hangs(SpanExporter):
+    """A backend that does not answer."""
+
+    def __init__(self) -> None:
+        self.is_asked, self.answers = threading.Event(), threading.Event()
+
+    def export(self, spans: Any) -> SpanExportResult:
+        self.is_asked.set()
+        self.answers.wait(30)
+        return SpanExportResult.SUCCESS
+
+
+def test_a_backend_that_hangs_holds_nobody_up() -> None:
+    """Calls are made, streams end and the client is closed while a batch of spans is being sent."""
+    backend = Hangs()
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(backend, max_queue_size=4, max_export_batch_size=1, schedule_delay_millis=1))
+    with Loopback(SYNC.streams(STORY)) as server, SYNC.surface.client(server) as openai:
+        with Client(clients={"openai": openai}, tracer_provider=provider) as client:
+            for _ in range(10):
+                stream = client.run_local(model="gpt-4o", messages=[{"role": "user", "content": "Hello"}], stream=True)
+                assert [*stream] == STORY
+                assert backend.is_asked.wait(10)
+        assert not backend.answers.is_set()
+    backend.answers.set()
+    provider.shutdown()
 
 
 async def test_a_hundred_clients_that_leave(observed: Recorder) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from opentelemetry.util.types import AttributeValue
 
+import streamspan
 from streamspan import live, semconv
 from streamspan.client import AsyncLocalStream, LocalStream
 
@@ -163,11 +164,14 @@ async def test_a_request_that_is_refused(case: Case, observed: Recorder) -> None
 
 
 @pytest.mark.parametrize("case", ASYNC, ids=repr)
-async def test_a_task_that_is_cancelled(case: Case, observed: Recorder) -> None:
-    """`CancelledError` passes; whoever else waits for the result gets what had come."""
+@pytest.mark.parametrize("kind", ["cancelled", "aborted"])
+async def test_a_task_that_is_cancelled(kind: str, case: Case, observed: Recorder) -> None:
+    """`CancelledError` passes; whoever else waits for the result gets what had come. The program may call it an abort."""
     with Loopback(stalls(case, threading.Event())) as server:
         async with case.client(server) as client:
             stream = await case.run(client, stream=True)
+            if kind == "aborted":
+                streamspan.abort_on_cancel(stream)
             begun = asyncio.Event()
 
             async def read() -> None:
@@ -180,10 +184,10 @@ async def test_a_task_that_is_cancelled(case: Case, observed: Recorder) -> None:
             with pytest.raises(asyncio.CancelledError):
                 await task
             result = await asyncio.wait_for(stream.result, 10)
-            await asyncio.to_thread(server.wait_for_connections, 0)
-    assert (result.aborted, result.outcome) == (True, "cancelled")
+            await asyncio.to_thread(server.wait_for_connections, 0, 5)  # sooner than the server goes on
+    assert (result.aborted, result.outcome) == (True, kind)
     assert result.text
-    assert ended(observed)[semconv.OUTCOME] == "cancelled"
+    assert ended(observed)[semconv.OUTCOME] == kind
 
 
 @contextmanager

@@ -156,7 +156,7 @@ def test_malformed_protobuf(site: Site, body: bytes) -> None:
     ("encoding", "body", "told"),
     [
         ("gzip", b"not gzip", "the compressed body is damaged: "),
-        ("gzip", gzip.compress(message().SerializeToString())[:-12], "the compressed body ends too early"),
+        ("gzip", gzip.compress(message().SerializeToString(), mtime=0)[:-12], "the compressed body ends too early"),
         ("gzip", b"", "the compressed body ends too early"),
         ("deflate", b"not zlib", "the compressed body is damaged: "),
         ("deflate", zlib.compress(message().SerializeToString())[:-6], "the compressed body ends too early"),

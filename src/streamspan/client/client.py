@@ -7,7 +7,9 @@ from typing import Any, Literal, Self, Unpack, overload
 from uuid import uuid4
 from weakref import WeakSet
 
+from opentelemetry._logs import LoggerProvider
 from opentelemetry.context import attach
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider, get_tracer
 
 from streamspan.client import options as reading
@@ -21,6 +23,7 @@ from streamspan.client.run import Run
 from streamspan.client.sessions import Session
 from streamspan.client.streams import AsyncLocalStream, LocalStream
 from streamspan.client.transports import TRANSPORTS, Access, Transport
+from streamspan.setting_arguments import SettingArguments
 from streamspan.version import __version__
 from streamspan.who import attributes
 
@@ -40,6 +43,14 @@ class Client:
         async_clients: The same for `arun_local`, such as ``{"openai": AsyncAzureOpenAI()}``.
         timeout: Seconds that a call waits for the provider unless it says otherwise; by default each SDK's own.
         tracer_provider: Where spans go; the global provider unless given.
+        logger_provider: Where log events go; the global provider unless given.
+        meter_provider: Where metrics go; the global provider unless given.
+        **settings: The fields of `streamspan.Settings`, such as ``capture_stream_chunks=True``. If any of these or a provider is
+            given, calls of this client are observed as it says here, also under `streamspan.instrument`.
+
+    Raises:
+        ValueError: If there is no such provider.
+        SettingsError: If a setting does not exist or cannot have that value.
 
     Example:
         ```python
@@ -58,10 +69,15 @@ class Client:
         async_clients: Mapping[str, Any] | None = None,
         timeout: float | None = None,
         tracer_provider: TracerProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        **settings: Unpack[SettingArguments],
     ) -> None:
         self._keys = by_provider("api_keys", api_keys)
         self._urls = by_provider("base_urls", base_urls)
-        self._clients = Clients(clients, async_clients, Observer(tracer_provider).observe)
+        self._clients = Clients(
+            clients, async_clients, Observer(settings, tracer_provider, logger_provider, meter_provider).observe
+        )
         self._timeout = timeout
         self._tracer = get_tracer("streamspan", __version__, tracer_provider)
         self._streams: WeakSet[LocalStream | AsyncLocalStream] = WeakSet()
@@ -89,7 +105,7 @@ class Client:
         """
         asked, transport = self._prepare(options)
         client = self._clients.get(transport, self._access(asked, transport), is_async=False)
-        run = Run(transport, asked.question.model, perf_counter(), Observation())
+        run = Run(transport, client, asked.question.model, perf_counter())
         with _linked(run.observation, asked):
             answer = (transport.open if stream else transport.ask)(client, asked.question)
         if not stream:
@@ -108,7 +124,7 @@ class Client:
         """The same as `run_local`, through the SDK's asynchronous client; Amazon's, which has none, is read by a thread."""
         asked, transport = self._prepare(options)
         client = self._clients.get(transport, self._access(asked, transport), is_async=True)
-        run = Run(transport, asked.question.model, perf_counter(), Observation())
+        run = Run(transport, client, asked.question.model, perf_counter())
         with _linked(run.observation, asked):
             answer = await (transport.aopen if stream else transport.aask)(client, asked.question)
         if not stream:

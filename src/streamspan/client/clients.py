@@ -2,15 +2,20 @@
 
 import asyncio
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
 from streamspan.client.routing import PROVIDERS, Provider
 from streamspan.client.transports import Access, Transport
 
-_Key: TypeAlias = tuple[Provider, Access]
+_Made: TypeAlias = OrderedDict[tuple[Provider, Access], Any]
+
+MOST: Final = 64
+"""How many SDK clients are kept, those last used, where callers bring keys of their own. One that is forgotten lives on with the
+streams that are read from it, and is closed by its SDK's finalizer."""
 
 
 class Clients:
@@ -27,9 +32,9 @@ class Clients:
         self._observe = observe
         """Has our instrumentation observe a client, given which SDK it is of."""
         self._lock = threading.Lock()
-        self._made: dict[_Key, Any] = {}
+        self._made: _Made = OrderedDict()
         # Connections belong to the loop that they were opened in: a program that runs several has a client for each.
-        self._made_in: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, Any]] = WeakKeyDictionary()
+        self._made_in: WeakKeyDictionary[asyncio.AbstractEventLoop, _Made] = WeakKeyDictionary()
         self._is_closed = False
 
     def get(self, transport: Transport, access: Access, *, is_async: bool) -> Any:
@@ -51,10 +56,14 @@ class Clients:
             if given is not None:
                 _refuse(transport, access)
                 return given
-            made = self._made_in.setdefault(asyncio.get_running_loop(), {}) if is_async and transport.is_bound else self._made
+            is_bound = is_async and transport.is_bound
+            made = self._made_in.setdefault(asyncio.get_running_loop(), OrderedDict()) if is_bound else self._made
             key = transport.provider, access
             if key not in made:
                 made[key] = transport.make(access, is_async=is_async)
+            made.move_to_end(key)
+            if len(made) > MOST:
+                made.popitem(last=False)
             return made[key]
 
     def close(self) -> None:
@@ -71,7 +80,7 @@ class Clients:
     async def release(self) -> None:
         """Closes those that belong to the running loop; if they are needed again, they are made again."""
         with self._lock:
-            here = self._made_in.pop(asyncio.get_running_loop(), {})
+            here = self._made_in.pop(asyncio.get_running_loop(), _Made())
         for client in here.values():
             inner = getattr(client, "aio", client)  # Google's client is two
             close = getattr(inner, "aclose", None) or inner.close

@@ -7,13 +7,18 @@ from time import perf_counter
 from typing import Any
 from weakref import WeakSet
 
+from opentelemetry._logs import LoggerProvider
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from streamspan.call import Call
+from streamspan.client.question import given
 from streamspan.handle import Handle, handle
 from streamspan.result import TokenUsage, cost_of, usage_of
 from streamspan.sdks.patching import is_instrumented
 from streamspan.sdks.sending import noting
+from streamspan.setting_arguments import SettingArguments
+from streamspan.settings import Settings
 from streamspan.wrapping import wrap
 
 
@@ -76,21 +81,19 @@ class Observation:
         """Reading its stream raised ``error``; unless a thread reads for the caller, it knows that already."""
         if self._call is not None and self._is_running:
             self._call.stopped(error)
-            self._break_off()
+            if self._handle is not None:
+                self._handle._break_off()
 
     def abandon(self) -> None:
         """Nobody has its stream any more."""
         if self._call is not None and self._is_running:
             self._call.abandon(perf_counter())
-            self._break_off()
+            if self._handle is not None:
+                self._handle.abort()
 
     @property
     def _is_running(self) -> bool:
         return self._call is not None and self._call.outcome is None
-
-    def _break_off(self) -> None:
-        if self._handle is not None:
-            self._handle.abort()
 
     def when_over(self, tell: Callable[[str], None]) -> None:
         """Calls ``tell`` with the outcome once the call has ended, whoever ended it."""
@@ -99,10 +102,25 @@ class Observation:
 
 
 class Observer:
-    """Has our instrumentation observe SDKs' clients: where `instrument` says, or else by themselves."""
+    """Has our instrumentation observe SDKs' clients: where `instrument` says, unless the caller says more, or else by themselves.
 
-    def __init__(self, tracer_provider: TracerProvider | None) -> None:
-        self._tracer_provider = tracer_provider
+    Args:
+        settings: How they are observed, and by the rest where that goes, as `wrap` takes it.
+
+    Raises:
+        SettingsError: If a setting does not exist or cannot have that value.
+    """
+
+    def __init__(
+        self,
+        settings: SettingArguments,
+        tracer_provider: TracerProvider | None,
+        logger_provider: LoggerProvider | None,
+        meter_provider: MeterProvider | None,
+    ) -> None:
+        Settings.load(settings)
+        providers = given(tracer_provider=tracer_provider, logger_provider=logger_provider, meter_provider=meter_provider)
+        self._told: dict[str, Any] = {**settings, **providers}
         self._lock = threading.Lock()
         self._wrapped: WeakSet[Any] = WeakSet()
 
@@ -113,8 +131,8 @@ class Observer:
             sdk: Its SDK, as wire formats call it.
             client: The SDK's client.
         """
-        if is_instrumented(sdk) and self._tracer_provider is None:
+        if is_instrumented(sdk) and not self._told:
             return
         with self._lock:
             if client not in self._wrapped:
-                self._wrapped.add(wrap(client, tracer_provider=self._tracer_provider))
+                self._wrapped.add(wrap(client, **self._told))

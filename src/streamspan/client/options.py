@@ -28,7 +28,9 @@ class Options(TypedDict, total=False):
     provider_api_key: str | None
     """In place of the client's, and of the one in the environment. Of Bedrock it is a Bedrock API key."""
     temperature: float | None
+    """How freely the model chooses its words: without a unit, on the provider's own scale."""
     top_p: float | None
+    """The share of likely words that it chooses from: without a unit, from 0 to 1."""
     max_output_tokens: int | None
     """Of Anthropic's models 4096 unless it is said, as their API insists on a number."""
     stop: str | Iterable[str] | None
@@ -48,9 +50,11 @@ class Options(TypedDict, total=False):
     variables: Mapping[str, object] | None
     """What ``{{name}}`` stands for in what system, developer and user say. Other names stay as they are."""
     tags: str | Iterable[str] | None
-    """On the call's span, as are the next two."""
+    """``streamspan.tags`` on the call's span."""
     user_id: str | None
+    """``user.id`` on the call's span."""
     session_id: str | None
+    """``session.id`` on it."""
     trace_id: str | None
     """The trace that the call belongs to, as 32 hexadecimal digits; by default that of the current span."""
     parent_span_id: str | None

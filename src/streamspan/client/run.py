@@ -21,11 +21,13 @@ _LEFT = frozenset({ABORTED, ABANDONED, CANCELLED})
 class Run:
     """A call that has been sent. It refers to nothing that refers to the application's stream object."""
 
-    def __init__(self, transport: Transport, model: str, started: float, observation: Observation) -> None:
+    def __init__(self, transport: Transport, client: Any, model: str, started: float) -> None:
         self._transport = transport
+        self._client = client
+        """Not used, but kept: Google's closes its connections when nobody refers to it."""
         self._model = model
         self._started = started
-        self.observation = observation
+        self.observation = Observation()
         self.transcript = Transcript()
         self.promise = Promise[StreamResult]()
         self.is_left = False

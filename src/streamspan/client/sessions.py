@@ -27,7 +27,7 @@ class Session:
     """Calls that belong together: their spans are siblings in one trace, and each has the session's id.
 
     They are siblings, and not each the child of the one before, as a long conversation would be that deep. Nothing of a turn is
-    kept for the next one, so any number of threads and tasks may take turns.
+    kept for the next one, so any number of threads and tasks may take turns. `Client.create_session` makes one.
     """
 
     def __init__(self, client: Runner, parent: SpanContext, session_id: str, user_id: str | None, tags: Any) -> None:
@@ -52,7 +52,7 @@ class Session:
     @overload
     def run_local(self, *, stream: bool, **options: Unpack[Options]) -> RunLocalResult | LocalStream: ...
     def run_local(self, *, stream: bool = False, **options: Unpack[Options]) -> RunLocalResult | LocalStream:
-        """See `Client.run_local`."""
+        """A turn; else the same as `Client.run_local`."""
         with use_span(self._parent):
             return self._client.run_local(stream=stream, **self._complete(options))
 
@@ -63,7 +63,7 @@ class Session:
     @overload
     async def arun_local(self, *, stream: bool, **options: Unpack[Options]) -> RunLocalResult | AsyncLocalStream: ...
     async def arun_local(self, *, stream: bool = False, **options: Unpack[Options]) -> RunLocalResult | AsyncLocalStream:
-        """See `Client.arun_local`."""
+        """A turn; else the same as `Client.arun_local`."""
         with use_span(self._parent):
             return await self._client.arun_local(stream=stream, **self._complete(options))
 

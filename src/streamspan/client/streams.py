@@ -12,6 +12,7 @@ from streamspan.client.futures import as_awaitable
 from streamspan.client.results import StreamResult
 from streamspan.client.run import Run
 from streamspan.client.transports import AsyncOpened, Opened
+from streamspan.errors import BudgetExceededError
 from streamspan.outcome import COMPLETED
 
 _TAKEN = "this stream has been iterated already: what came is in .text, and .result has the whole"
@@ -107,7 +108,7 @@ class LocalStream(_Stream):
             self._close()
             raise
         except BaseException as error:
-            if run.is_left and isinstance(error, Exception):  # it was woken
+            if run.is_left and isinstance(error, Exception) and not isinstance(error, BudgetExceededError):  # it was woken
                 return
             run.stopped(error)
             self._release()
@@ -192,7 +193,7 @@ class AsyncLocalStream(_Stream):
             await self._close()
             raise
         except BaseException as error:
-            if run.is_left and isinstance(error, Exception):
+            if run.is_left and isinstance(error, Exception) and not isinstance(error, BudgetExceededError):
                 return
             run.stopped(error)
             await _release(self._opened)

@@ -51,6 +51,10 @@ def record(instruments: Instruments, ended: Ended, more: Attributes) -> None:
         if first_chunk is not None:
             timings.first_chunk.record(first_chunk, known, context)
     instruments.outcomes.add(1, {**known, semconv.OUTCOME: ended.outcome, **failed}, context)
+    if ended.hold is not None and ended.hold.verdict:
+        for key in ended.hold.exceeded_budgets():
+            said = {semconv.BUDGET_VERDICT: ended.hold.verdict, semconv.BUDGET_KEY: key}
+            instruments.exceeded_calls.add(1, {**known, **said}, context)
     _record_cost(instruments, ended.charges, known, context)
     _record_tokens(instruments, ended, known, failed)
 

@@ -12,13 +12,14 @@ from streamspan.answer import Answer
 from streamspan.call import Call
 from streamspan.charges import Charges, priced
 from streamspan.errors import guard
+from streamspan.listeners.budget import spend
 from streamspan.manual import outputs, prompts, usages
 from streamspan.manual.chunks import ChunkReader
 from streamspan.outcome import ABORTED, COMPLETED, FAILED, TRUNCATED
 from streamspan.request import Request
 from streamspan.shared import SharedSpan
 from streamspan.telemetry import Telemetry
-from streamspan.usage import Cost, Usage, estimate_tokens
+from streamspan.usage import Cost, Usage
 from streamspan.wire import Attributes
 
 
@@ -56,6 +57,9 @@ class ManualCall(Call):
         super().__init__(telemetry, request, opening, started, started_ns)
         if not isinstance(started, SharedSpan):
             shared.put_above(started, self)
+        elif self._above is None:  # another library's span is around both: the request is to be found under it, too
+            shared.put_above(started.owner, self)
+            shared.let_share(started.owner)
 
     # --- what the program says ---
 
@@ -150,6 +154,9 @@ class ManualCall(Call):
         """It as a running stream, unless that is counted inside."""
         return None if self._seen is not None else super().stream_of(instruments)
 
+    def _note_end(self) -> None:
+        """Nothing: what a program tells of may be told again, such as an answer that it keeps."""
+
     # --- the call that is seen inside ---
 
     def give_way(self, call: Call) -> None:
@@ -168,8 +175,13 @@ class ManualCall(Call):
                 return False
             self._held = _Held(call, kind, error, at)
         if not call.accepted:
-            shared.let_share(self._span)  # the program may try again
+            shared.let_share(self._shown)  # the program may try again
         return True
+
+    @property
+    def _shown(self) -> Span:
+        """The span that is current in the program's block."""
+        return self._span.owner if isinstance(self._span, SharedSpan) else self._span
 
     def _close_seen(self) -> None:
         if self._seen is not None:
@@ -202,7 +214,7 @@ class ManualCall(Call):
         wire, usage = self._request.wire, self.answer.reported
         if usage.output_tokens is not None or not wire.generates or wire.opaque or not self.answer.choices:
             return []
-        usage.output_tokens = estimate_tokens(self.answer.generated_text())
+        usage.output_tokens = self._telemetry.settings.count_tokens(self._request.model)(self.answer.generated_text())
         return ["output_tokens"]
 
     def _end(self, kind: str, *, at: float | None = None, error: BaseException | None = None, is_said: bool = False) -> None:
@@ -210,6 +222,7 @@ class ManualCall(Call):
             if not live.claim(self):
                 return
             held, self._held = self._held, None
+        shared.take(self._shown)  # what is sent from now on is another call
         at = perf_counter() if at is None else at
         self._note_acceptance()
         if held is None:
@@ -236,10 +249,12 @@ class ManualCall(Call):
         """Ends as the request did that was seen, unless the program says otherwise."""
         call, span = held.call, held.call._span
         if isinstance(span, SharedSpan):
-            span.speaks_for_owner = True
+            span.speaks_for_owner = not isinstance(self._span, SharedSpan)
         self._add_to(call.answer)
         is_ours = is_said or kind == FAILED or (error is not None and held.kind != COMPLETED)
         call.finish(kind if is_ours else held.kind, error or held.error, held.at)
+        if self.hold is not None and call.ended is not None:
+            spend(self.hold, call.ended, is_accepted=call.accepted)  # where that one counts against nothing
         with self._ending:
             self._span.end(self._wall(at))
 

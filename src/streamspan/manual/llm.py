@@ -1,5 +1,6 @@
 """A span that a program makes by itself: `llm`."""
 
+from asyncio import get_running_loop
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -18,6 +19,7 @@ from streamspan.manual import names, prompts, usages
 from streamspan.manual.call import ManualCall
 from streamspan.manual.chunks import ChunkReader
 from streamspan.request import Request
+from streamspan.reserving import around, reserve, reserve_async
 from streamspan.shared import inside, is_above
 from streamspan.wire import Attributes, Prompt, WireFormat, request_attributes, strings
 
@@ -36,7 +38,7 @@ class LLMSpan:
     where nothing is recorded (no provider, a sampler that says no, suppressed instrumentation) they do nothing.
     """
 
-    __slots__ = ("__weakref__", "_call", "_feed", "_generates", "_span", "_token")
+    __slots__ = ("__weakref__", "_call", "_feed", "_generates", "_span", "_token", "_unasked")
 
     def __init__(self, span: Span, call: ManualCall | None, *, generates: bool) -> None:
         self._span = span
@@ -44,6 +46,8 @@ class LLMSpan:
         self._feed = call.feed if call is not None else _ignore
         self._generates = generates
         self._token: Token[Context] | None = None
+        self._unasked = call
+        """The call, until budgets have been asked for it."""
 
     @property
     def trace_id(self) -> str:
@@ -58,9 +62,9 @@ class LLMSpan:
     @property
     def context(self) -> Context:
         """The OpenTelemetry context inside the call, for work that is done elsewhere, such as in another thread."""
-        if not self._span.get_span_context().is_valid:  # it would cut the trace of those inside
-            return get_current()
-        return inside(self._span, generates=self._generates)
+        is_valid = self._span.get_span_context().is_valid  # else it would cut the trace of those inside
+        context = inside(self._span, generates=self._generates) if is_valid else get_current()
+        return context if self._call is None else around(self._call, context)
 
     def record_input(self, input: Any) -> None:  # noqa: A002 - the product's own name
         """Records what is asked. It is written where content is captured, and its tokens are estimated where none are reported.
@@ -145,6 +149,7 @@ class LLMSpan:
     # --- the block ---
 
     def __enter__(self) -> Self:
+        self.ask()
         if self._token is None:
             self._token = attach(self.context)
         return self
@@ -161,10 +166,46 @@ class LLMSpan:
             call.stopped(error)
 
     async def __aenter__(self) -> Self:
+        await self.ask_async()
         return self.__enter__()
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.__exit__(kind, error, trace)
+
+    def ask(self) -> None:
+        """Asks budgets for the call, unless that is done; `llm`, a block and `observe` do it by themselves.
+
+        Raises:
+            BudgetExceededError: If a budget has no room for it: then it has failed.
+        """
+        if (call := self._take_unasked()) is not None:
+            try:
+                reserve(call)
+            except BaseException as error:
+                call.stopped(error)
+                raise
+
+    async def ask_async(self) -> None:
+        """The same in a coroutine, whose loop goes on meanwhile.
+
+        Raises:
+            BudgetExceededError: If a budget has no room for it: then it has failed.
+        """
+        if (call := self._take_unasked()) is not None:
+            try:
+                await reserve_async(call)
+            except BaseException as error:
+                call.stopped(error)
+                raise
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether budgets have been asked for the call."""
+        return self._unasked is None
+
+    def _take_unasked(self) -> ManualCall | None:
+        call, self._unasked = self._unasked, None
+        return call
 
     def _leave(self) -> None:
         token, self._token = self._token, None
@@ -213,6 +254,7 @@ def llm(
 
     Raises:
         TypeError: If the name or the model is no text, or the attributes are no mapping.
+        BudgetExceededError: If a budget has no room for the call. In a coroutine the block raises it when it is entered.
 
     Example:
         >>> with streamspan.llm("openai.responses", model="gpt-4.1-mini", stream=True) as span:
@@ -223,7 +265,20 @@ def llm(
     """
     _check(name, model, attributes)
     started = _start(name, model, provider, operation, dict(attributes or {}), request, stream=stream)
-    return started if started is not None else LLMSpan(INVALID_SPAN, None, generates=True)
+    if started is None:
+        return LLMSpan(INVALID_SPAN, None, generates=True)
+    if not _is_in_loop():
+        started.ask()
+    return started
+
+
+def _is_in_loop() -> bool:
+    """Whether a coroutine runs here, whose loop must not wait: it enters a block, which can be awaited."""
+    try:
+        get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _check(name: Any, model: Any, attributes: Any) -> None:

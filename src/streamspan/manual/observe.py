@@ -50,6 +50,7 @@ def observe(
 
     Raises:
         TypeError: If it is no stream, or another argument is not what it should be.
+        BudgetExceededError: If a budget has no room for the call. In a coroutine the first item raises it.
 
     Example:
         >>> for text in streamspan.observe(answer(), model="gpt-4.1-mini", provider="openai"):
@@ -95,6 +96,14 @@ class _Observed(Proxy):
         """The span's id, 16 hexadecimal digits."""
         return self._self_span.span_id
 
+    def _self_ask(self) -> None:
+        self._self_span.ask()
+        self._self_context = self._self_span.context
+
+    async def _self_ask_async(self) -> None:
+        await self._self_span.ask_async()
+        self._self_context = self._self_span.context
+
     def _self_stopped(self, error: BaseException) -> None:
         call = self._self_call
         if call is None:
@@ -132,6 +141,8 @@ class ObservedIterator(_Observed):
         return self
 
     def __next__(self) -> Any:
+        if not self._self_span.is_asked:
+            self._self_ask()
         token = attach(self._self_context)
         try:
             return next(self._self_tap)
@@ -165,6 +176,8 @@ class _Generator(ObservedIterator):
     """The same for a generator."""
 
     def _self_step(self, step: Callable[..., Any], *args: Any) -> Any:
+        if not self._self_span.is_asked:
+            self._self_ask()
         token = attach(self._self_context)
         try:
             chunk = step(*args)
@@ -197,6 +210,8 @@ class ObservedAsyncIterator(_Observed):
         return self
 
     async def __anext__(self) -> Any:
+        if not self._self_span.is_asked:
+            await self._self_ask_async()
         token = attach(self._self_context)
         try:
             return await anext(self._self_tap)
@@ -238,6 +253,8 @@ class _AsyncGenerator(ObservedAsyncIterator):
     """The same for an asynchronous generator."""
 
     async def _self_step(self, step: Callable[..., Any], *args: Any) -> Any:
+        if not self._self_span.is_asked:
+            await self._self_ask_async()
         token = attach(self._self_context)
         try:
             chunk = await step(*args)

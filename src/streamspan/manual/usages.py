@@ -66,7 +66,14 @@ def _reader(top: Mapping[str, Any]) -> Reader:
 
 
 def _read_plain(top: dict[str, Any], extra: dict[str, Any], said: Answer) -> Usage:  # noqa: ARG001
-    return Usage(**{name: count(top[key]) for key, name in _SPELLINGS.items() if key in top})
+    usage = Usage()
+    for key, name in _SPELLINGS.items():
+        if key in top:
+            setattr(usage, name, count(top[key]))
+    seconds, tier = top.get("audio_seconds"), top.get("tier")
+    usage.audio_seconds = seconds if isinstance(seconds, int | float) else None
+    usage.tier = tier if isinstance(tier, str) else None
+    return usage
 
 
 def _read_chat(top: dict[str, Any], extra: dict[str, Any], said: Answer) -> Usage:

@@ -158,7 +158,7 @@ def _result(value: Any) -> Any:
 
 def read_usage(usage: dict[str, Any]) -> Usage:
     """The ``usage`` object: its input tokens exclude the cache, and each report is the total so far."""
-    created = fields(usage.get("cache_creation"))
+    created, tools = fields(usage.get("cache_creation")), fields(usage.get("server_tool_use"))
     return Usage(
         uncached_input_tokens=usage.get("input_tokens"),
         cache_read_tokens=usage.get("cache_read_input_tokens"),
@@ -166,7 +166,21 @@ def read_usage(usage: dict[str, Any]) -> Usage:
         cache_write_1h_tokens=created.get("ephemeral_1h_input_tokens"),
         output_tokens=usage.get("output_tokens"),
         reasoning_tokens=fields(usage.get("output_tokens_details")).get("thinking_tokens"),
+        web_searches=tools.get("web_search_requests"),
+        tier=_tier(usage.get("speed"), usage.get("service_tier")),
     )
+
+
+def _tier(speed: object, tier: object) -> str | None:
+    """How it was served, where it says that this was not the usual way, or that it was though another was asked for."""
+    if speed == "fast":
+        return "fast"
+    if isinstance(tier, str) and tier != _STANDARD:
+        return tier
+    return _STANDARD if speed == _STANDARD else None
+
+
+_STANDARD = "standard"
 
 
 # --- the request -----------------------------------------------------------------------------------------------------

@@ -68,16 +68,17 @@ def _read_body(body: dict[str, Any], into: Sink) -> None:
             reader(body, into)
             break
     if metrics := fields(body.get(METRICS)):
-        into.usage(Usage(**{name: count(metrics.get(key)) for name, key in _COUNTS.items()}))
+        into.usage(_read_metrics(metrics))
 
 
-_COUNTS = {
-    "uncached_input_tokens": "inputTokenCount",
-    "cache_read_tokens": "cacheReadInputTokenCount",
-    "cache_write_tokens": "cacheWriteInputTokenCount",
-    "output_tokens": "outputTokenCount",
-}
-"""What Bedrock itself counts, and sends with the last chunk: the input without what came from or went into the cache."""
+def _read_metrics(metrics: dict[str, Any]) -> Usage:
+    """What Bedrock itself counts, and sends with the last chunk: the input without what came from or went into the cache."""
+    return Usage(
+        uncached_input_tokens=count(metrics.get("inputTokenCount")),
+        cache_read_tokens=count(metrics.get("cacheReadInputTokenCount")),
+        cache_write_tokens=count(metrics.get("cacheWriteInputTokenCount")),
+        output_tokens=count(metrics.get("outputTokenCount")),
+    )
 
 
 def _read_typed(said: dict[str, Any], into: Sink) -> None:

@@ -108,10 +108,16 @@ def read_usage(usage: dict[str, Any]) -> Usage:
     return Usage(
         input_tokens=_add(usage.get("prompt_token_count"), usage.get("tool_use_prompt_token_count")),
         cache_read_tokens=usage.get("cached_content_token_count"),
-        input_audio_tokens=_audio(usage.get("prompt_tokens_details")),
+        cached_audio_tokens=_cached_audio(usage.get("cache_tokens_details")),
+        input_audio_tokens=_tokens_of(usage.get("prompt_tokens_details"), _AUDIO),
+        input_image_tokens=_tokens_of(usage.get("prompt_tokens_details"), _IMAGE),
+        input_video_tokens=_tokens_of(usage.get("prompt_tokens_details"), _VIDEO),
         output_tokens=_add(usage.get("candidates_token_count"), usage.get("thoughts_token_count")),
         reasoning_tokens=usage.get("thoughts_token_count"),
-        output_audio_tokens=_audio(usage.get("candidates_tokens_details")),
+        output_audio_tokens=_tokens_of(usage.get("candidates_tokens_details"), _AUDIO),
+        output_image_tokens=_tokens_of(usage.get("candidates_tokens_details"), _IMAGE),
+        output_video_tokens=_tokens_of(usage.get("candidates_tokens_details"), _VIDEO),
+        tier=_TIERS.get(word(usage.get("traffic_type"))),
     )
 
 
@@ -119,13 +125,22 @@ def _add(one: int | None, other: int | None) -> int | None:
     return None if one is None and other is None else (one or 0) + (other or 0)
 
 
-def _audio(details: Any) -> int | None:
-    """Tokens of audio, which have a price of their own."""
-    for detail in details or ():
-        of = fields(detail)
-        if word(of.get("modality")) == "AUDIO":
-            return of.get("token_count")
-    return None
+def _tokens_of(details: Any, modalities: frozenset[str]) -> int | None:
+    """Tokens of a kind that may have a price of its own."""
+    if not details:
+        return None
+    counts = [of.get("token_count") or 0 for of in map(fields, details) if word(of.get("modality")) in modalities]
+    return sum(counts) if counts else None
+
+
+def _cached_audio(details: Any) -> int | None:
+    """Those of what was cached, where it says of what kind that is; none of another kind are 0 of this one."""
+    return (_tokens_of(details, _AUDIO) or 0) if details else None
+
+
+_AUDIO, _IMAGE, _VIDEO = frozenset({"AUDIO"}), frozenset({"IMAGE", "DOCUMENT"}), frozenset({"VIDEO"})
+_TIERS = {"ON_DEMAND_FLEX": "flex", "ON_DEMAND_PRIORITY": "priority"}
+"""What Vertex AI calls the tiers that have prices of their own; the Gemini API does not say."""
 
 
 # --- parts, of an answer or of a prompt ------------------------------------------------------------------------------

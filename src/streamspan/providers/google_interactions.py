@@ -153,10 +153,15 @@ def read_usage(usage: dict[str, Any]) -> Usage:
     return Usage(
         input_tokens=_add(usage.get("total_input_tokens"), usage.get("total_tool_use_tokens")),
         cache_read_tokens=usage.get("total_cached_tokens"),
-        input_audio_tokens=_audio(usage.get("input_tokens_by_modality")),
+        cached_audio_tokens=_cached_audio(usage.get("cached_tokens_by_modality")),
+        input_audio_tokens=_tokens_of("audio", usage.get("input_tokens_by_modality")),
+        input_image_tokens=_tokens_of("image", usage.get("input_tokens_by_modality")),
+        input_video_tokens=_tokens_of("video", usage.get("input_tokens_by_modality")),
         output_tokens=_add(usage.get("total_output_tokens"), usage.get("total_thought_tokens")),
         reasoning_tokens=usage.get("total_thought_tokens"),
-        output_audio_tokens=_audio(usage.get("output_tokens_by_modality")),
+        output_audio_tokens=_tokens_of("audio", usage.get("output_tokens_by_modality")),
+        output_image_tokens=_tokens_of("image", usage.get("output_tokens_by_modality")),
+        output_video_tokens=_tokens_of("video", usage.get("output_tokens_by_modality")),
     )
 
 
@@ -164,9 +169,14 @@ def _add(one: int | None, other: int | None) -> int | None:
     return None if one is None and other is None else (one or 0) + (other or 0)
 
 
-def _audio(modalities: Any) -> int | None:
-    """Tokens of audio, which have a price of their own."""
-    return next((of.get("tokens") for of in map(fields, sequence(modalities)) if of.get("modality") == "audio"), None)
+def _tokens_of(modality: str, modalities: Any) -> int | None:
+    """Tokens of a kind that may have a price of its own."""
+    return next((of.get("tokens") for of in map(fields, sequence(modalities)) if of.get("modality") == modality), None)
+
+
+def _cached_audio(modalities: Any) -> int | None:
+    """Those of what was cached, where it says of what kind that is; none of another kind are 0 of this one."""
+    return (_tokens_of("audio", modalities) or 0) if modalities else None
 
 
 # --- parts, of an answer or of a prompt ------------------------------------------------------------------------------

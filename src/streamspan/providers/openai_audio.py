@@ -43,11 +43,13 @@ def _read_whole(top: dict[str, Any], extra: dict[str, Any], into: Sink) -> None:
 
 
 def read_usage(usage: dict[str, Any]) -> Usage:
-    """The ``usage`` object, where it counts tokens: some models are charged by the second, and count nothing."""
+    """The ``usage`` object: tokens, or, of models that are paid by it, the time that the sound takes."""
+    seconds = usage.get("seconds")
     return Usage(
         input_tokens=usage.get("input_tokens"),
         input_audio_tokens=fields(usage.get("input_token_details")).get("audio_tokens"),
         output_tokens=usage.get("output_tokens"),
+        audio_seconds=seconds if isinstance(seconds, int | float) else None,
     )
 
 
@@ -94,4 +96,4 @@ TRANSCRIBE = WireFormat(
     estimates=False,
 )
 TRANSLATE = replace(TRANSCRIBE, path="/audio/translations")
-SPEAK = replace(TRANSCRIBE, path="/audio/speech", request=request_speech, prompt=prompt_speech)
+SPEAK = replace(TRANSCRIBE, path="/audio/speech", request=request_speech, prompt=prompt_speech, spoken="input")

@@ -147,6 +147,7 @@ def read_usage(usage: dict[str, Any], extra: dict[str, Any]) -> Usage:
         output_tokens=_add_reasoning(output, reasoning, usage),
         reasoning_tokens=reasoning,
         output_audio_tokens=completion.get("audio_tokens"),
+        web_searches=extra.get("num_search_queries"),
     )
 
 

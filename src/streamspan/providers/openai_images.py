@@ -38,11 +38,13 @@ def _image(image: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_usage(usage: dict[str, Any]) -> Usage:
-    """The ``usage`` object: text and images in, images out."""
+    """The ``usage`` object: text and images in, images out, and text where it says so."""
+    output = usage.get("output_tokens")
     return Usage(
         input_tokens=usage.get("input_tokens"),
         input_image_tokens=fields(usage.get("input_tokens_details")).get("image_tokens"),
-        output_tokens=usage.get("output_tokens"),
+        output_tokens=output,
+        output_image_tokens=fields(usage.get("output_tokens_details")).get("image_tokens", output),
     )
 
 

@@ -125,6 +125,8 @@ def _read_response(response: dict[str, Any], into: Sink) -> None:
         _read_item(index, fields(item), into, heard)
     if usage := fields(response.get("usage")):
         into.usage(read_usage(usage))
+    if (tools := response.get("tool_usage")) is not None:
+        into.usage(Usage(web_searches=fields(fields(tools).get("web_search")).get("num_requests")))
     tier = response.get("service_tier")
     if isinstance(tier, str) and tier != "auto":  # which only repeats the request
         into.attribute(semconv.OPENAI_RESPONSE_SERVICE_TIER, tier)

@@ -39,10 +39,11 @@ def watch_events(events: Iterator[Any], call: Call) -> Iterator[Any]:
         raise  # the stream was dropped, and `Close` says so
     except BaseException as error:
         call.stopped(error)
-        if call.is_aborted and isinstance(error, Exception):
-            return
-        raise
+        if not call.is_aborted or not isinstance(error, Exception):
+            raise
     call.exhausted()
+    if call.verdict is not None:
+        raise call.verdict
 
 
 class AsyncEvents:
@@ -61,14 +62,14 @@ class AsyncEvents:
     async def __anext__(self) -> Any:
         try:
             return await self._next()
-        except StopAsyncIteration:
+        except StopAsyncIteration as end:
             self._call.exhausted()
-            raise
+            raise self._call.verdict or end from None
         except BaseException as error:
             if not self._inner.ag_running:  # else a second task asks in vain, and the first goes on reading
                 self._call.stopped(error)
             if self._call.is_aborted and isinstance(error, Exception):
-                raise StopAsyncIteration from None
+                raise self._call.verdict or StopAsyncIteration from None
             raise
 
 

@@ -17,8 +17,9 @@ from opentelemetry.context import Context, attach
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.trace import Span, SpanKind, get_current_span, set_span_in_context
 
-from streamspan import live, semconv, who
+from streamspan import live, semconv
 from streamspan.errors import guard
+from streamspan.sdks.deferred import find_who, frame_of, note_who
 from streamspan.sdks.patching import Wrapper, active
 from streamspan.sdks.sending import Sending
 from streamspan.telemetry import Telemetry
@@ -54,7 +55,7 @@ def _has_span() -> bool:
 
 
 def _start(telemetry: Telemetry) -> Span:
-    return telemetry.tracer.start_span(semconv.AUTOMATIC_FUNCTION_CALLING, kind=SpanKind.INTERNAL, attributes=find_who())
+    return telemetry.tracer.start_span(semconv.AUTOMATIC_FUNCTION_CALLING, kind=SpanKind.INTERNAL, attributes=find_who()[0])
 
 
 # --- whole answers: the parent is current for as long as the method runs ---------------------------------------------
@@ -107,7 +108,7 @@ class Question:
 
     def is_asked_in(self, frame: FrameType) -> bool:
         """Whether this is the frame of its generator, and not one that has the same id later."""
-        return _frame(self._stream()) is frame
+        return frame_of(self._stream()) is frame
 
     def context(self) -> Context:
         """The context in which to send a request."""
@@ -130,13 +131,9 @@ _questions: dict[int, Question] = {}
 """By the id of the frame of the SDK's generator, for as long as that lives: the requests are sent from inside it."""
 
 
-def _frame(stream: Any) -> FrameType | None:
-    return getattr(stream, "gi_frame", None) or getattr(stream, "ag_frame", None)
-
-
 @guard("noting a stream")
 def _note(package: str, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any], stream: Any) -> None:
-    telemetry, frame = _telemetry(package, owner, args, kwargs), _frame(stream)
+    telemetry, frame = _telemetry(package, owner, args, kwargs), frame_of(stream)
     if telemetry is not None and frame is not None:
         question = _questions[id(frame)] = Question(telemetry, stream)
         finalize(stream, _forget, id(frame), question).atexit = False
@@ -148,38 +145,10 @@ def _forget(key: int, question: Question) -> None:
     live.drop(question)
 
 
-_told: dict[int, tuple[ref[Any], who.Values]] = {}
-"""By the id of the frame of the SDK's generator: who and what a stream is for. It is asked for here, and sent with its first
-item, which may be elsewhere."""
-
-
-@guard("noting a stream")
-def _note_who(stream: Any) -> None:
-    if (values := who.in_force()) and (frame := _frame(stream)) is not None:
-        told = _told[id(frame)] = ref(stream), values
-        finalize(stream, _forget_who, id(frame), told).atexit = False
-
-
-def _forget_who(key: int, told: object) -> None:
-    if _told.get(key) is told:
-        del _told[key]
-
-
-def find_who() -> who.Values:
-    """Who and what the request is for that the running code sends."""
-    frame: FrameType | None = sys._getframe(1) if _told else None
-    while frame is not None:
-        stream, values = _told.get(id(frame), (None, None))
-        if values is not None and stream is not None and _frame(stream()) is frame:
-            return values
-        frame = frame.f_back
-    return who.in_force()
-
-
 def _stream(package: str, wrapped: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     stream = wrapped(*args, **kwargs)
     _note(package, owner, args, kwargs, stream)
-    _note_who(stream)
+    note_who(stream)
     return stream
 
 
@@ -188,7 +157,7 @@ async def _stream_async(
 ) -> Any:
     stream = await wrapped(*args, **kwargs)
     _note(package, owner, args, kwargs, stream)
-    _note_who(stream)
+    note_who(stream)
     return stream
 
 

@@ -24,7 +24,8 @@ from streamspan.providers import google_embeddings
 from streamspan.providers import google_interactions as interactions
 from streamspan.providers.google_genai import FORMAT, body
 from streamspan.request import Request
-from streamspan.sdks.google_functions import find_parent, find_who, make_wrappers
+from streamspan.sdks.deferred import find_who
+from streamspan.sdks.google_functions import find_parent, make_wrappers
 from streamspan.sdks.patching import Target
 from streamspan.sdks.sending import begin
 from streamspan.sdks.stainless import Describe, choke_points, watch
@@ -48,6 +49,7 @@ def _describe_as(wire: WireFormat, models: Any, kwargs: dict[str, Any], *, strea
 
 def _request(wire: WireFormat, base_url: str, sent: dict[str, Any], *, vertex: bool, streamed: bool) -> Request:
     url = urlsplit(base_url)
+    told, scopes = find_who()
     return Request(
         wire=wire,
         provider=semconv.GCP_VERTEX_AI if vertex else semconv.GCP_GEMINI,
@@ -56,7 +58,8 @@ def _request(wire: WireFormat, base_url: str, sent: dict[str, Any], *, vertex: b
         body=sent,
         streamed=streamed,
         context=find_parent(),
-        who=find_who(),
+        who=told,
+        scopes=scopes,
     )
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import wrapt
 
 from streamspan.errors import guard
+from streamspan.sdks.deferred import find_who
 from streamspan.telemetry import Telemetry
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -34,6 +35,8 @@ class Target:
 
 _active: dict[str, Telemetry] = {}
 """By package: what its calls report to, while it is instrumented."""
+_tracking: Callable[[], Telemetry] | None = None
+"""Tells what the calls report to that are charged to a function, where nobody else observes them; ``None`` if there are none."""
 _hooked: set[str] = set()
 """Modules whose import we have asked to be told of: that cannot be taken back, so it is asked once."""
 
@@ -53,7 +56,31 @@ def active(package: str, owner: Any) -> Telemetry | None:
     """
     if _own and (telemetry := _own_telemetry(owner)) is not None:
         return None if _beneath.get() is owner else telemetry
-    return _active.get(package)
+    return _active.get(package) or (_tracking() if _tracking is not None and find_who()[1] else None)
+
+
+def track(targets: Iterable[Target], telemetry: Callable[[], Telemetry]) -> None:
+    """Has those calls of these SDKs observed that are charged to a function, and no others, until `track_no_more`.
+
+    Args:
+        targets: The SDKs.
+        telemetry: Tells what such a call reports to, if its SDK is not instrumented.
+    """
+    global _tracking  # noqa: PLW0603
+    _tracking = telemetry
+    for target in targets:
+        patch_for_own(target)
+
+
+def is_tracking() -> bool:
+    """Whether `track` is in force."""
+    return _tracking is not None
+
+
+def track_no_more() -> None:
+    """Takes `track` back; the SDKs' own functions are put back by `unpatch`."""
+    global _tracking  # noqa: PLW0603
+    _tracking = None
 
 
 def any_active() -> Telemetry | None:
@@ -132,7 +159,7 @@ def patch_for_own(target: Target) -> None:
 def unpatch(target: Target) -> None:
     """Puts the SDK's own functions back; streams that run are still observed to their end."""
     _active.pop(target.package, None)
-    if _own:
+    if _own or _tracking is not None:
         return  # some of them may be needed still; the calls of all others pass through
     if module := sys.modules.get(target.module):
         for path, wrapper in target.wrappers.items():
@@ -143,7 +170,7 @@ def unpatch(target: Target) -> None:
 
 @guard("instrumenting an SDK")
 def _wrap_on_import(target: Target) -> None:
-    if target.package in _active or _own:
+    if target.package in _active or _own or _tracking is not None:
         _wrap(target)
 
 

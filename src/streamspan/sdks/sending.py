@@ -13,6 +13,7 @@ from streamspan.call import Call
 from streamspan.call import begin as begin_call
 from streamspan.errors import guard
 from streamspan.request import Request
+from streamspan.reserving import reserve, reserve_async
 from streamspan.rivals import look_once
 from streamspan.sdks.patching import active
 from streamspan.shared import inside
@@ -50,6 +51,8 @@ class Sending:
     def send(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Calls the SDK's function, whose exceptions end the call."""
         try:
+            if self.call is not None:
+                reserve(self.call)
             return function(*args, **kwargs)
         except BaseException as error:
             self._stop(error)
@@ -60,6 +63,8 @@ class Sending:
     async def send_async(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """The same for a function that is awaited."""
         try:
+            if self.call is not None:
+                await reserve_async(self.call)
             return await function(*args, **kwargs)
         except BaseException as error:
             self._stop(error)

@@ -13,8 +13,10 @@ from typing import Any
 from streamspan import live, providers
 from streamspan.call import Call
 from streamspan.errors import guard
+from streamspan.hidden_usage import UsageHider
+from streamspan.providers import openai_chat
 from streamspan.request import Request
-from streamspan.sdks.patching import Target, Wrapper
+from streamspan.sdks.patching import Target, Wrapper, active
 from streamspan.sdks.sending import begin
 from streamspan.sse import WireReader
 from streamspan.tap import Body, find_iterator, tap_stream, wrap_body
@@ -25,21 +27,30 @@ NameProvider = Callable[[Any, str], str]
 Describe = Callable[[Any, tuple[Any, ...], dict[str, Any]], Request | None]
 """What request a client is asked to send, given the arguments; ``None`` if it is no model call."""
 
+Ask = Callable[[str, Any, Any], Any | None]
+"""What to send in place of the given options of a stream, given the setting ``include_usage`` and the client, so that usage is
+part of the answer; ``None`` to send those options, as they ask for it themselves, or it is not to be asked for."""
+
+
+def ask_nothing(wish: str, client: Any, options: Any) -> Any | None:  # noqa: ARG001 - an `Ask`
+    """For wire formats whose streams always bring their usage."""
+    return None
+
+
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
-def make_target(package: str, name_provider: NameProvider, more: Mapping[str, Wrapper]) -> Target:
+def make_target(package: str, name_provider: NameProvider, more: Mapping[str, Wrapper], ask: Ask = ask_nothing) -> Target:
     """The choke points of an SDK of this make, and ``more`` functions of the same module to wrap."""
-    return Target(
-        package, f"{package}._base_client", {**choke_points(package, partial(_describe, package, name_provider)), **more}
-    )
+    describe = partial(_describe, package, name_provider)
+    return Target(package, f"{package}._base_client", {**choke_points(package, describe, ask), **more})
 
 
-def choke_points(package: str, describe: Describe) -> dict[str, Wrapper]:
+def choke_points(package: str, describe: Describe, ask: Ask = ask_nothing) -> dict[str, Wrapper]:
     """The two methods that send, sync and async, and their wrappers."""
     return {
-        "SyncAPIClient.request": partial(_request, package, describe),
-        "AsyncAPIClient.request": partial(_request_async, package, describe),
+        "SyncAPIClient.request": partial(_request, package, describe, ask),
+        "AsyncAPIClient.request": partial(_request_async, package, describe, ask),
     }
 
 
@@ -47,23 +58,41 @@ def choke_points(package: str, describe: Describe) -> dict[str, Wrapper]:
 
 
 def _request(
-    package: str, describe: Describe, wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    package: str,
+    describe: Describe,
+    ask: Ask,
+    wrapped: Callable[..., Any],
+    client: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Any:
     sending = begin(package, describe, client, args, kwargs)
     if sending is None:
         return wrapped(*args, **kwargs)
     _listen(sending.call, args, kwargs)
-    return watch(sending.send(wrapped, *args, **kwargs), sending.call)
+    if (asking := _ask(ask, package, sending.call, client, args, kwargs)) is None:
+        return watch(sending.send(wrapped, *args, **kwargs), sending.call)
+    args, kwargs = asking
+    return watch(sending.send(wrapped, *args, **kwargs), sending.call, hides_usage=True)
 
 
 async def _request_async(
-    package: str, describe: Describe, wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    package: str,
+    describe: Describe,
+    ask: Ask,
+    wrapped: Callable[..., Any],
+    client: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Any:
     sending = begin(package, describe, client, args, kwargs)
     if sending is None:
         return await wrapped(*args, **kwargs)
     _listen(sending.call, args, kwargs)
-    return watch(await sending.send_async(wrapped, *args, **kwargs), sending.call)
+    if (asking := _ask(ask, package, sending.call, client, args, kwargs)) is None:
+        return watch(await sending.send_async(wrapped, *args, **kwargs), sending.call)
+    args, kwargs = asking
+    return watch(await sending.send_async(wrapped, *args, **kwargs), sending.call, hides_usage=True)
 
 
 @guard("observing a request")
@@ -79,6 +108,20 @@ def _listen(call: Call | None, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
         return parse(response)
 
     options.post_parser = hear  # as the SDK itself does
+
+
+@guard("asking for usage")
+def _ask(
+    ask: Ask, package: str, call: Call | None, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """The arguments to send with in place of the given ones, which stay as they are, if usage is to be asked for."""
+    telemetry = active(package, client)
+    if call is None or telemetry is None or not kwargs.get("stream"):
+        return None
+    options = ask(telemetry.settings.include_usage, client, kwargs["options"] if "options" in kwargs else args[1])
+    if options is None:
+        return None
+    return (args, {**kwargs, "options": options}) if "options" in kwargs else ((args[0], options, *args[2:]), kwargs)
 
 
 def _describe(package: str, name: NameProvider, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
@@ -110,11 +153,17 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 # --- what comes back -------------------------------------------------------------------------------------------------
 
 
-def watch(result: Any, call: Call | None) -> Any:
-    """Has ``call`` observe what the SDK returns, and returns what the application gets: the very same, in all but a fallback."""
+def watch(result: Any, call: Call | None, *, hides_usage: bool = False) -> Any:
+    """Has ``call`` observe what the SDK returns, and returns what the application gets: the very same, in all but a fallback.
+
+    Args:
+        result: What the SDK returns.
+        call: Who observes it.
+        hides_usage: Whether we asked for usage, and not the application, which is not to see it.
+    """
     if call is None:
         return result
-    watched = _observe(result, call)
+    watched = _observe(result, call, hides_usage=hides_usage)
     if watched is None:
         call.abandon(perf_counter())
         return result
@@ -122,19 +171,28 @@ def watch(result: Any, call: Call | None) -> Any:
 
 
 @guard("observing a response")
-def _observe(result: Any, call: Call) -> Any:
+def _observe(result: Any, call: Call, *, hides_usage: bool) -> Any:
     call.accepted = True
     if _is_raw(result):
-        return _observe_raw(result, call)
+        return _observe_raw(result, call, hides_usage=hides_usage)
     if not call.streamed:
         _read_whole(result, call)
         return result
     if isinstance(result, str):  # the caller asked for a stream behind the SDK's back, and gets its text
         return _read_text(result, call)
     live.watch()
+    hider = None
     if (response := getattr(result, "response", None)) is not None:
-        wrap_body(response, call)
-    return tap_stream(result, call)
+        hider = _hider(response, call) if hides_usage else None
+        wrap_body(response, call, hider=hider)
+    return tap_stream(result, call, hides_usage=hides_usage and hider is None)
+
+
+def _hider(response: Any, call: Call) -> UsageHider | None:
+    """What takes the usage out of the bytes; ``None`` where these are compressed."""
+    if response.headers.get("content-encoding", "identity") != "identity":
+        return None
+    return UsageHider(lambda chunk: openai_chat.read(chunk, call.answer))
 
 
 def _read_whole(result: Any, call: Call) -> None:
@@ -156,15 +214,16 @@ def _read_text(text: str, call: Call) -> str:
     return text
 
 
-def _observe_raw(raw: Any, call: Call) -> Any:
+def _observe_raw(raw: Any, call: Call, *, hides_usage: bool) -> Any:
     """A raw response: read already, or to be parsed or read by the application, or neither."""
     response = raw.http_response
     if response.is_closed:
         _read_closed(response, call)
         return raw
     live.watch()
-    body = wrap_body(response, call, WireReader(response.headers))
-    raw.parse = _shadow_parse(raw, body, call)
+    hider = _hider(response, call) if hides_usage else None
+    body = wrap_body(response, call, WireReader(response.headers), hider)
+    raw.parse = _shadow_parse(raw, body, call, hides_usage=hides_usage and hider is None)
     return raw
 
 
@@ -174,7 +233,7 @@ def _read_closed(response: Any, call: Call) -> None:
     reader.end(call)
 
 
-def _shadow_parse(raw: Any, body: Body, call: Call) -> Callable[..., Any]:
+def _shadow_parse(raw: Any, body: Body, call: Call, *, hides_usage: bool) -> Callable[..., Any]:
     """``raw.parse`` that taps the stream it gives.
 
     It takes itself off ``raw`` when called, as it refers back to it: such a cycle would leave a dropped stream to the gc.
@@ -188,7 +247,7 @@ def _shadow_parse(raw: Any, body: Body, call: Call) -> Callable[..., Any]:
         if body.is_tapped or find_iterator(parsed) is None:
             return parsed
         body.leave_to_tap()
-        return tap_stream(parsed, call)
+        return tap_stream(parsed, call, hides_usage=hides_usage)
 
     if inspect.iscoroutinefunction(parse):
 

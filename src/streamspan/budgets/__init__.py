@@ -1,0 +1,1 @@
+"""Budgets, and the ledgers that hold them over threads, processes and machines."""
