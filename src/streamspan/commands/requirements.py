@@ -11,5 +11,5 @@ def lacking(*modules: str) -> str:
 
 def fail(message: str) -> int:
     """Say on stderr why a command ends; the exit code."""
-    print(message, file=sys.stderr)  # noqa: T201
+    print(message, file=sys.stderr)
     return 1
