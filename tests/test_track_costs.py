@@ -7,7 +7,7 @@ import inspect
 import json
 import logging
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,7 @@ async def test_a_stream_keeps_its_type(surface: Surface, instrumented: bool, rec
         client = surface.client(server)
         tracked = track_costs(project="p", report=told.append)(lambda: surface.open(client))
         stream = await tracked()
-        kind = type(stream)
+        kind = stream.__class__
         await surface.take(stream)
         await surface.shut(client)
 
@@ -353,12 +353,13 @@ def test_what_a_generator_takes_and_gives() -> None:
     """``send``, ``throw`` and the return value work as without."""
 
     @track_costs
-    def echo() -> Any:
-        got: Any = yield 1
+    def echo() -> Generator[Any, Any, str]:
+        got = yield 1
         try:
             yield got
         except KeyError:
             return "caught"
+        return ""
 
     generator = echo()
     assert (next(generator), generator.send(2)) == (1, 2)
