@@ -17,6 +17,7 @@ import pytest
 
 import streamspan
 from streamspan import BudgetError, BudgetExceededError, CallCost, Costs, RateLimitExceededError, track_costs
+from streamspan.enforcement import gate
 from streamspan.tracking.limits import MinuteLimit
 
 from conftest import Recorder
@@ -49,8 +50,9 @@ def chunks() -> list[dict[str, Any]]:
 
 
 @pytest.fixture(autouse=True)
-def put_back() -> Iterator[None]:
-    """Nothing stays observed."""
+def put_back(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing stays observed, and no budget is in force."""
+    monkeypatch.setattr(gate, "_declared", ())
     yield
     streamspan.uninstrument()
 
@@ -225,10 +227,10 @@ def test_a_generator_over_a_stream_is_one_call(client: Any) -> None:
     assert streamspan.costs(objects) == streamspan.costs(dictionaries) == Costs(1, 1000, 200, COST)
 
 
-def test_a_stream_from_outside_that_is_handed_on() -> None:
+def test_a_stream_from_outside_that_is_handed_on(recorder: Recorder) -> None:
     """A stream that was asked for elsewhere is no call of the function that relays it."""
     with Loopback(Reply(body=body())) as server, SYNC.client(server) as client:
-        streamspan.instrument()
+        streamspan.instrument(tracer_provider=recorder.provider)
         stream = open_stream(client)
 
         @track_costs

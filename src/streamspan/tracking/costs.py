@@ -21,8 +21,6 @@ class CallCost:
         >>> @streamspan.track_costs(project="my_app", report=print)
         ... def answer(question):
         ...     return client.responses.create(model="gpt-4.1-mini", input=question)
-        >>> answer("Where is Lima?")
-        my_app: answer, gpt-4.1-mini, 12 + 5 tokens, $0.0000128, completed
     """
 
     function: str
