@@ -266,13 +266,24 @@ async def tracked_asynchronously(question: str) -> int:
     return len(question)
 
 
+def tells_of(cost: streamspan.CallCost) -> None:
+    assert_type(cost.cost, Decimal | None)
+    assert_type(cost.usage, streamspan.TokenUsage)
+
+
 async def tracks() -> None:
+    streamspan.track_costs(report=tells_of)(tracked)
+    assert_type(streamspan.costs(), streamspan.Costs)
+    try:
+        tracked("Lima")
+    except streamspan.RateLimitExceededError as error:
+        assert_type(error.retry_after, float)
     assert_type(tracked("Lima"), int)
     assert_type(await tracked_asynchronously("Lima"), int)
     assert_type(streamspan.costs(tracked).total, Decimal)
     assert_type(streamspan.costs("p").calls, int)
-    tracked(1)  # wrong
-    streamspan.track_costs(on_exceed="explode")  # wrong
+    tracked(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    streamspan.track_costs(on_exceed="explode")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 
 
 async def says_for_whom() -> None:

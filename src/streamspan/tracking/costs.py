@@ -15,7 +15,13 @@ from streamspan.result import TokenUsage, usage_of
 
 @dataclass(frozen=True, slots=True)
 class CallCost:
-    """What one model call cost: what the ``report`` of `track_costs` is called with. Its ``str`` is one line."""
+    """What one model call cost: what the ``report`` of `track_costs` is called with. Its ``str`` is one line.
+
+    Example:
+        >>> @streamspan.track_costs(project="my_app", report=print)
+        ... def answer(question):
+        ...     return client.responses.create(model="gpt-4.1-mini", input=question)
+    """
 
     function: str
     """The function that is tracked."""
@@ -94,7 +100,12 @@ def call_cost(ended: Ended, function: str, project: str) -> CallCost:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What the model calls of a function, or of a project, cost so far in this process: a moment of it, which does not change."""
+    """What the model calls of a function, or of a project, cost so far in this process: a moment of it, which does not change.
+
+    Example:
+        >>> streamspan.costs().calls
+        12
+    """
 
     calls: int = 0
     """The calls that have ended, however they did."""
@@ -111,7 +122,7 @@ class Costs:
 
     @property
     def estimated_share(self) -> float:
-        """How much of ``total`` rests on estimates: from 0 to 1."""
+        """The part of ``total`` that rests on estimates, as a ratio: of the US dollars, from 0 to 1."""
         return float(self.estimated / self.total) if self.total else 0.0
 
 

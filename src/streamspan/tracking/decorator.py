@@ -88,10 +88,6 @@ def track_costs(
         >>> @streamspan.track_costs(project="my_app", max_budget=5.00, period="day")
         ... def answer(question):
         ...     return client.responses.create(model="gpt-4.1-mini", input=question, stream=True)
-        >>> for event in answer("Where is Lima?"):
-        ...     pass
-        >>> streamspan.costs(answer).total
-        Decimal('0.0000345')
     """
     _check("project", project, str)
     _check("model", model, str | None)

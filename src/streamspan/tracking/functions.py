@@ -17,7 +17,7 @@ from streamspan.tracking.unseen import Watch
 Function = Callable[..., Any]
 Begin = Callable[[], Activation]
 
-_SDKS = ("google.genai.", "openai.", "anthropic.", "botocore.", "aiobotocore.", "streamspan.")
+_SDKS = ("google.genai.", "openai.", "anthropic.", "botocore.", "aiobotocore.", f"{__name__.partition('.')[0]}.")
 """Whose generators are observed in themselves, or are nobody's answer."""
 
 
