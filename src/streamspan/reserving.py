@@ -13,7 +13,6 @@ from typing import Any
 from opentelemetry.context import Context, create_key, get_value, set_value
 
 from streamspan import live, semconv
-from streamspan.budgets.budget import Budget
 from streamspan.call import Call
 from streamspan.enforcement.amounts import Question
 from streamspan.enforcement.gate import Gate, Who, gate_of
@@ -29,7 +28,7 @@ def reserve(call: Call) -> None:
     Raises:
         BudgetExceededError: If it does not fit.
     """
-    if (gate := _gate(call)) is not None and (hold := _open(gate, call)) is not None:
+    if (gate := gate_of(call._telemetry.settings)) is not None and (hold := _open(gate, call)) is not None:
         _admit(gate, hold, call)
 
 
@@ -39,7 +38,7 @@ async def reserve_async(call: Call) -> None:
     Raises:
         BudgetExceededError: If it does not fit.
     """
-    if (gate := _gate(call)) is None or (hold := _open(gate, call)) is None:
+    if (gate := gate_of(call._telemetry.settings)) is None or (hold := _open(gate, call)) is None:
         return
     try:
         hold.loop = asyncio.get_running_loop()
@@ -59,20 +58,10 @@ def around(call: Call, context: Context) -> Context:
     return context if call.hold is None else set_value(_AROUND, call.hold, context)
 
 
-def _gate(call: Call) -> Gate | None:
-    return gate_of(call._telemetry.settings, is_needed=bool(_more(call)))
-
-
-def _more(call: Call) -> list[tuple[Budget, Who]]:
-    """The budgets of the functions that it starts in, whatever project those inside name."""
-    scopes = call._request.scopes
-    return [(scope.budget, {"project": (scope.project,)}) for scope in scopes if scope.budget is not None]
-
-
 def _open(gate: Gate, call: Call) -> Hold | None:
     try:
         above: Any = get_value(_AROUND)
-        call.hold = gate.open(_who(call), _more(call), above)
+        call.hold = gate.open(_who(call), above)
         if call.hold is not None:
             live.watch()
     except Exception as error:

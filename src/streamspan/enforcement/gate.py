@@ -1,6 +1,6 @@
 """Where a call asks whether there is money for it: the budgets of a process, and its ledger."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -31,19 +31,15 @@ class Gate:
         self._seen = {scope: dict[str, None]() for scope in SCOPES}
         self.books = books
 
-    def open(self, who: Who, more: Sequence[tuple[Budget, Who]] = (), above: Hold | None = None) -> Hold | None:
+    def open(self, who: Who, above: Hold | None = None) -> Hold | None:
         """What a call counts against; nothing is held yet. ``None`` if no budget is for it.
 
         Args:
             who: Whom it is for.
-            more: Budgets beside those of the settings, such as of the function that it starts in, and for whom they are asked.
             above: What is held for the program's own span, if the call is one with that.
         """
-        now = datetime.now(UTC)
-        found: Mapping[Account, Budget] = accounts(self._settings.budgets, now, who)
+        found = self._accounts(who)
         self._note(who)
-        if more:
-            found = _tightest([found, *(accounts([budget], now, whose) for budget, whose in more)])
         if above is not None:
             found = above.around(found)
         if not found:
@@ -52,6 +48,12 @@ class Gate:
         if above is not None:
             above.lend(hold)
         return hold
+
+    def _accounts(self, who: Who) -> Mapping[Account, Budget]:
+        """What counts: the budgets of the settings, and those that functions have declared."""
+        now = datetime.now(UTC)
+        found = accounts(self._settings.budgets, now, who)
+        return _tightest(found, accounts(_declared, now, who)) if _declared else found
 
     def _note(self, who: Who) -> None:
         """Remembers for whom there were calls, for those who want to know how their accounts stand."""
@@ -64,11 +66,11 @@ class Gate:
     def known_accounts(self) -> list[Account]:
         """The accounts of its budgets now: those that are for each one only of those for whom there were calls."""
         who = {scope: list(seen) for scope, seen in self._seen.items()}
-        for budget in self._settings.budgets:
+        for budget in (*self._settings.budgets, *_declared):
             scope, _, name = budget.key.partition(":")
             if name and name != EACH:
                 who[scope].append(name)
-        return list(accounts(self._settings.budgets, datetime.now(UTC), who))
+        return list(self._accounts(who))
 
     def admit(self, hold: Hold, prices: PriceBook, question: Question) -> None:
         """Holds what the call may cost.
@@ -94,7 +96,7 @@ class Gate:
         return 0 if amount is None and settings.budget_unknown_price == "allow" else amount
 
 
-def _tightest(found: Iterable[Mapping[Account, Budget]]) -> Mapping[Account, Budget]:
+def _tightest(*found: Mapping[Account, Budget]) -> Mapping[Account, Budget]:
     """All of these, and where there are several for one key and period, that with the lowest limit."""
     all_of_them = sorted((pair for some in found for pair in some.items()), key=lambda pair: -pair[0].limit)
     return dict({(account.key, account.period): (account, budget) for account, budget in all_of_them}.values())
@@ -103,16 +105,19 @@ def _tightest(found: Iterable[Mapping[Account, Budget]]) -> Mapping[Account, Bud
 # --- one for each settings ------------------------------------------------------------------------------------------------
 
 _gates = dict[int, Gate]()
+_declared: tuple[Budget, ...] = ()
 
 
-def gate_of(settings: Settings, *, is_needed: bool = False) -> Gate | None:
-    """The gate for calls with these settings.
+def declare(budget: Budget) -> None:
+    """Adds a budget for the whole process, as a decorator does; of two for one key and period the first one holds."""
+    global _declared  # noqa: PLW0603
+    if budget not in _declared:
+        _declared = (*_declared, budget)
 
-    Args:
-        settings: Its budgets, its store and its policies.
-        is_needed: Whether there are budgets elsewhere; else it is ``None`` where the settings have none.
-    """
-    if not (settings.budgets or is_needed):
+
+def gate_of(settings: Settings) -> Gate | None:
+    """The gate for calls with these settings: its budgets, its store and its policies; ``None`` where there are no budgets."""
+    if not (settings.budgets or _declared):
         return None
     if (gate := _gates.get(id(settings))) is None:  # which the gate keeps alive
         store, timeout = settings.budget_store, settings.budget_store_timeout
