@@ -34,15 +34,19 @@ class Layer:
 
     __slots__ = ("context", "is_over", "scope", "token", "values")
 
-    def __init__(self, values: Values, around: tuple["Layer", ...], scope: Scope | None = None) -> None:
+    def __init__(self, values: Values, around: Context, scope: Scope | None = None) -> None:
         self.values = values
         self.scope = scope
         """What the calls inside are charged to, of the block of a function whose costs are tracked."""
         self.is_over = False
         """Whether it was left in another context than it was entered in, or out of turn: it could come back when something else
         is over, or hold there for ever, so it holds nowhere any more."""
-        self.context: Context | None = set_value(_KEY, (*around, self))
-        self.token = attach(self.context)
+        self.context: Context | None = set_value(_KEY, (*_layers(around), self), around)
+
+    def enter(self) -> None:
+        """Goes from the context around it into its own."""
+        if self.context is not None:
+            self.token = attach(self.context)
 
     def leave(self) -> None:
         """Takes it out of the context, whatever has become of that since."""
@@ -52,7 +56,6 @@ class Layer:
             self.is_over = context is not self.context
         except (ValueError, RuntimeError):
             self.is_over = True
-        self.context = None  # which knows this block
         if self.is_over:
             attach(set_value(_KEY, tuple(layer for layer in _layers(context) if layer is not self), context))
 
@@ -192,7 +195,9 @@ class Block:
         self._entered: list[Layer] = []
 
     def __enter__(self) -> Self:
-        self._entered.append(Layer(self.values, _layers(get_current()), self._scope))
+        layer = Layer(self.values, get_current(), self._scope)
+        self._entered.append(layer)
+        layer.enter()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -201,6 +206,11 @@ class Block:
         layer = next((layer for layer in here if layer in self._entered), self._entered[-1])
         self._entered.remove(layer)
         layer.leave()
+        layer.context = None  # which knows the layer
+
+    def steps(self) -> "Steps":
+        """The same block for the steps of one generator."""
+        return Steps(self.values, self._scope)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -240,9 +250,10 @@ class Block:
             body: Generator[Any, Any, Any] = function(*args, **kwargs)
             step: Callable[[Any], Any] = body.send
             given: Any = None
+            steps = self.steps()
             while True:
                 try:
-                    with self:  # for one step: what is yielded to is not inside
+                    with steps:  # for one step: what is yielded to is not inside
                         item = step(given)
                 except StopIteration as stop:
                     return stop.value
@@ -261,9 +272,10 @@ class Block:
             body: AsyncGenerator[Any, Any] = function(*args, **kwargs)
             step: Callable[[Any], Any] = body.asend
             given: Any = None
+            steps = self.steps()
             while True:
                 try:
-                    with self:
+                    with steps:
                         item = await step(given)
                 except StopAsyncIteration:
                     return
@@ -275,3 +287,30 @@ class Block:
                     step, given = body.athrow, error
 
         return inside
+
+
+class Steps:
+    """A block that is entered for each step of a generator: what is made for one step serves the next ones in the same context."""
+
+    __slots__ = ("_around", "_layer", "_scope", "_values")
+
+    def __init__(self, values: Values, scope: Scope | None) -> None:
+        self._values, self._scope = values, scope
+        self._around: Context | None = None
+        self._layer: Layer | None = None
+
+    def __enter__(self) -> None:
+        around, layer = get_current(), self._layer
+        if layer is None or layer.is_over or around is not self._around:
+            self.__del__()
+            layer = self._layer = Layer(self._values, around, self._scope)
+            self._around = around
+        layer.enter()
+
+    def __exit__(self, *_: object) -> None:
+        if self._layer is not None:
+            self._layer.leave()
+
+    def __del__(self) -> None:
+        if self._layer is not None:
+            self._layer.context = None  # which knows the layer

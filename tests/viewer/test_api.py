@@ -48,7 +48,7 @@ def fill(viewer: Running) -> None:
         ("service=shop&project=p1", "2"),
         ("min_cost=0.2", "0"),
         ("max_cost=0.2", "1"),
-        (f"since_ms={(START + 10**9) / 1e6}", ""),
+        pytest.param(f"since_ms={(START + 10**9) / 1e6}", "", id="since-a-second-after"),
         ("q=lima", "20"),
         ("q=GR%C3%BCSSE+lima", "2"),
         ("q=%22Lima%22%3F", "0"),

@@ -57,14 +57,14 @@ def _coroutine_function(function: Function, begin: Begin) -> Function:
 def _generator(function: Function, begin: Begin) -> Function:
     def tracked(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         here = begin()
-        block, watch = here.block, Watch(here)
+        steps, watch = here.block.steps(), Watch(here)
         body: Generator[Any, Any, Any] = function(*args, **kwargs)
         step: Callable[[Any], Any] = body.send
         given: Any = None
         item: Any = None
         while True:
             try:
-                with block:  # for one step: what is yielded to is not inside
+                with steps:  # for one step: what is yielded to is not inside
                     item = step(given)
             except StopIteration as stop:
                 watch.exhausted()
@@ -92,14 +92,14 @@ def _generator(function: Function, begin: Begin) -> Function:
 def _async_generator(function: Function, begin: Begin) -> Function:
     async def tracked(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         here = begin()
-        block, watch = here.block, Watch(here)
+        steps, watch = here.block.steps(), Watch(here)
         body: AsyncGenerator[Any, Any] = function(*args, **kwargs)
         step: Callable[[Any], Any] = body.asend
         given: Any = None
         item: Any = None
         while True:
             try:
-                with block:
+                with steps:
                     item = await step(given)
             except StopAsyncIteration:
                 watch.exhausted()

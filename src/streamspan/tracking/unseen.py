@@ -88,7 +88,7 @@ class Watch:
         """Looks whether this is a model's answer."""
         if isinstance(item, str | bytes | bytearray):
             self._look_at_text(item)
-        elif (wire := recognise(item)) is not None:
+        elif item is not None and not isinstance(item, int | float) and (wire := recognise(item)) is not None:
             wire.read(item, self._answer)
             if _says_something(self._answer):
                 self._decide(wire.operation, [item])
