@@ -290,7 +290,7 @@ class Block:
 
 
 class Steps:
-    """A block that is entered for each step of a generator: what is made for one step serves the next ones in the same context."""
+    """A block that is entered for each step of a generator: what is made for one serves the next in the same context."""
 
     __slots__ = ("_around", "_layer", "_scope", "_values")
 
