@@ -21,9 +21,9 @@ STORED: Final = 5000
 TIMEOUT: Final = 15_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser; one for all tests."""
+    """The browser, one for all tests of a file: while it is there, an event loop of its own runs in the thread of the tests."""
     if CHROMIUM is None:
         pytest.skip("NO CHROMIUM: apt-get install chromium, or the page is not tested")
     from playwright.sync_api import sync_playwright
@@ -34,21 +34,21 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def viewer(chromium: Browser) -> Iterator[Viewer]:
     """The viewer that most tests share."""
     with viewing() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def app(viewer: Viewer) -> Iterator[App]:
     """The application that most tests share."""
     with running(viewer) as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def week(viewer: Viewer) -> Viewer:
     """The viewer with 5,000 calls of the last seven days."""
     stored.store(viewer.url, STORED)

@@ -60,7 +60,7 @@ async def test_a_client_has_settings_and_providers_of_its_own(beside_instrument:
         streamspan.uninstrument()
     (span,) = recorder.spans(1)
     assert (span.attributes or {})[semconv.PREVIEW] == "city."
-    assert {event.name for event in span.events} == {semconv.CHUNK_EVENT}
+    assert semconv.CHUNK_EVENT in {event.name for event in span.events}
 
 
 def test_its_metrics_and_log_events_go_where_it_says() -> None:

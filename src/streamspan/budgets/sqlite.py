@@ -131,8 +131,10 @@ class SqliteLedger:
                 db.close()
 
     def __del__(self) -> None:
-        with suppress(Exception):
+        try:  # noqa: SIM105 - where the interpreter ends, there may be no `suppress` any more
             self.close()
+        except Exception:  # noqa: S110 - nor what closing needs
+            pass
 
     # --- inside of a transaction ---
 
