@@ -229,7 +229,9 @@ _inherited: list[Connection] = []
 
 
 def _is_there(connection: Connection) -> bool:
-    return connection.execute("SELECT to_regclass('streamspan.version') IS NOT NULL").fetchall() == [(True,)]
+    # From the catalogue itself: `to_regclass` may say what was known before it waited for the one that made the schema.
+    tables = "SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'streamspan' AND tablename = 'version'"
+    return connection.execute(f"SELECT EXISTS ({tables})".encode()).fetchall() == [(True,)]
 
 
 def _password(url: str, name: str) -> str | None:
