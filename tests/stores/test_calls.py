@@ -43,6 +43,7 @@ async def test_calls_at_once_never_pass_the_cap(url: str, recorder: Any) -> None
     (balance,) = [balance for balance in ledger.all() if balance.key == key]
     ledger.close()
     recorder.wait_for(20)
-    costs = [Decimal(str((span.attributes or {}).get("streamspan.cost.total", 0))) for span in recorder.ended]
+    told: list[dict[str, Any]] = [dict(span.attributes or {}) for span in recorder.ended]
+    costs = [Decimal(str(attributes.get("streamspan.cost.total", 0))) for attributes in told]
     assert (balance.spent, balance.calls, balance.reserved) == (sum(map(nano, costs)), sent, 0)
     assert balance.spent <= nano(Decimal("0.005"))
