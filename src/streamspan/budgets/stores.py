@@ -1,13 +1,12 @@
 """Which store a URL means."""
 
-import os
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote
 
 from streamspan.budgets.ledger import Ledger, StoreError
 from streamspan.errors import BudgetError
+from streamspan.state_home import state_home
 
 STORE = "STREAMSPAN_BUDGET_STORE"
 """Environment variable with the URL of the store."""
@@ -107,20 +106,10 @@ def state_folder() -> Path:
         StoreError: If nobody knows where that is.
     """
     try:
-        return _state_home() / "streamspan"
+        return state_home() / "streamspan"
     except RuntimeError as error:
         msg = f"there is no home folder to keep budgets in ({error}); name a place in {STORE}"
         raise StoreError(msg) from error
-
-
-def _state_home() -> Path:
-    if (given := os.environ.get("XDG_STATE_HOME")) and Path(given).is_absolute():
-        return Path(given)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support"
-    return Path.home() / ".local" / "state"
 
 
 def hidden(url: str) -> str:

@@ -31,7 +31,7 @@ class _Passing(Proxy):
 
     def __init__(self, stream: Any, here: Activation) -> None:
         super().__init__(stream)
-        self._self_block = here.block
+        self._self_steps = here.block.steps()
         self._self_watch = Watch(here)
 
     def _self_took(self, item: Any) -> None:
@@ -51,7 +51,7 @@ class _Stream(_Passing):
 
     def __next__(self) -> Any:
         try:
-            with self._self_block:
+            with self._self_steps:
                 item = next(self.__wrapped__)
         except StopIteration:
             self._self_watch.exhausted()
@@ -88,7 +88,7 @@ class _AsyncStream(_Passing):
 
     async def __anext__(self) -> Any:
         try:
-            with self._self_block:
+            with self._self_steps:
                 item = await self.__wrapped__.__anext__()
         except StopAsyncIteration:
             self._self_watch.exhausted()

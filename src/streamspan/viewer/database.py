@@ -2,12 +2,13 @@
 
 import os
 import sqlite3
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from streamspan.state_home import state_home
 
 MEMORY: Final = ":memory:"
 BUSY_SECONDS: Final = 5.0
@@ -75,17 +76,7 @@ def set_aside(path: str, say: Callable[[str], None]) -> None:
 
 def default_path() -> str:
     """The file where nobody says another: in the folder in which this user's programs keep what they have to remember."""
-    return str(_state_home() / "streamspan" / "view.db")
-
-
-def _state_home() -> Path:
-    if (given := os.environ.get("XDG_STATE_HOME")) and Path(given).is_absolute():
-        return Path(given)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support"
-    return Path.home() / ".local" / "state"
+    return str(state_home() / "streamspan" / "view.db")
 
 
 def _make(path: str) -> None:
