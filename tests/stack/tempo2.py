@@ -20,7 +20,11 @@ def as_tempo_2(config: dict[str, Any]) -> dict[str, Any]:
 
 def _ingester(live_store: dict[str, Any]) -> dict[str, Any]:
     """Tempo 2 keeps what is new in its ingester, where Tempo 3 has its live store."""
-    return {"trace_idle_period": live_store["max_trace_idle"], "flush_check_period": live_store["flush_check_period"]}
+    return {
+        "trace_idle_period": live_store["max_trace_idle"],
+        "flush_check_period": live_store["flush_check_period"],
+        "lifecycler": {"min_ready_duration": "0s"},  # a test does not wait for a ring of one to be stable
+    }
 
 
 def _local_blocks(live_store: dict[str, Any], data: str) -> dict[str, Any]:
