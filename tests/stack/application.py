@@ -1,6 +1,6 @@
 """Runs a program as ``__main__``, and writes each span that it ends into a file: what every backend must then have.
 
-opentelemetry-instrument python application.py FILE PROGRAM
+Its arguments are that file, and the program.
 """
 
 import runpy

@@ -4,12 +4,13 @@ import json
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, TypeVar
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 
 from stack.processes import read
 
+Found = TypeVar("Found")
 PATIENCE: Final = 60.0
 """Seconds; Tempo's search may hide what is new for half a minute."""
 
@@ -27,10 +28,10 @@ class SpanFound(TypedDict):
     events: list[tuple[str, dict[str, Any]]]
 
 
-def wait_for[T](ask: Callable[[], T], seconds: float = PATIENCE) -> T:
-    """The first answer that has something in it; what is empty or not there yet is asked for again, until the time is up."""
-    deadline = time.monotonic() + seconds
-    while not (answer := ask()) and time.monotonic() < deadline:
+def wait_for(ask: Callable[[], Found], enough: Callable[[Found], object] = bool) -> Found:
+    """The first answer that is enough, which by default is one with something in it; when the time is up, the last answer."""
+    deadline = time.monotonic() + PATIENCE
+    while not enough(answer := ask()) and time.monotonic() < deadline:
         time.sleep(0.05)
     return answer
 
@@ -51,7 +52,8 @@ def tempo_search(url: str, query: str) -> set[str]:
     """Ids of the traces that a TraceQL query finds in the last hour."""
     now = int(time.time())
     asked = urlencode({"q": query, "start": now - 3600, "end": now + 60, "limit": 500})
-    return {trace["traceID"].zfill(32) for trace in _ask(f"{url}/api/search?{asked}").get("traces") or []}
+    found: list[dict[str, str]] = _ask(f"{url}/api/search?{asked}").get("traces") or []
+    return {trace["traceID"].zfill(32) for trace in found}
 
 
 def loki_lines(url: str, query: str) -> list[tuple[dict[str, str], str]]:
@@ -113,4 +115,6 @@ def _value(value: dict[str, Any]) -> Any:
     kind, content = next(iter(value.items()))
     if kind == "arrayValue":
         return [_value(item) for item in content.get("values", [])]
-    return {"intValue": int, "doubleValue": float}.get(kind, lambda same: same)(content)
+    if kind == "intValue":  # which JSON has as text, as it may be larger than its numbers
+        return int(content)
+    return content

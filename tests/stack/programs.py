@@ -152,21 +152,27 @@ def go() -> str:
     return found
 
 
+def say(text: str) -> None:
+    """Print it at once: a build takes minutes."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 def main(wanted: list[str]) -> int:
     """Build each program and print a line on it; the exit code says whether all are there."""
     lacking = 0
     for name in wanted or names():
         started = time.monotonic()
         title = f"{name} {recipe(name).version}"
-        print(f"{title} ...", end=" ", flush=True)
+        say(f"{title} ... ")
         try:
             built = place(name).exists()
             build(name)
         except NotBuiltError as error:
             lacking += 1
-            print(f"LEFT OUT: {error}", flush=True)
+            say(f"LEFT OUT: {error}\n")
         else:
-            print("was built before" if built else f"built in {time.monotonic() - started:.0f} s", flush=True)
+            say("was built before\n" if built else f"built in {time.monotonic() - started:.0f} s\n")
     return 1 if lacking else 0
 
 

@@ -38,7 +38,7 @@ def holding(answer: str) -> Generator[Provider]:
         events = list(chat_completions.stream(turn))
         for event in events[: len(events) // 2]:
             yield event
-        while not go_on.is_set():
+        while not go_on.is_set():  # noqa: ASYNC110 - it is set by another thread
             await asyncio.sleep(_TICK)
         for event in events[len(events) // 2 :]:
             yield event

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +14,9 @@ from typing import Any, Final
 import pytest
 
 from stack import backends
+from stack.assembly import Stack
 from stack.backends import wait_for
 from stack.provider import holding
-from stack.stack import Stack
 from streamspan.demo import replay
 from streamspan.demo.tour import PROGRAMS, environment, program
 from streamspan.viewer.server import listen, serving
@@ -32,10 +32,12 @@ class Made(dict[str, Any]):
 
     @property
     def trace_id(self) -> str:
+        """In hex."""
         return self["context"]["trace_id"].removeprefix("0x")
 
     @property
     def span_id(self) -> str:
+        """In hex."""
         return self["context"]["span_id"].removeprefix("0x")
 
     @property
@@ -117,7 +119,7 @@ def test_tempo_finds_calls_by_how_they_ended(outcome: str, stack: Stack, made: l
     expected = {span.trace_id for span in made if span.outcome == outcome}
     query = f'{{ resource.service.name = "stack-test" && span.streamspan.outcome = "{outcome}" }}'
     assert expected
-    assert wait_for(lambda: (found := backends.tempo_search(stack.tempo, query)) >= expected and found) == expected
+    assert wait_for(lambda: backends.tempo_search(stack.tempo, query), expected.issubset) == expected
 
 
 @pytest.mark.timeout(180)
@@ -127,7 +129,7 @@ def test_tempo_finds_calls_by_their_cost(stack: Stack, made: list[Made]) -> None
     limit = sorted(costs.values())[len(costs) // 2]
     expected = {span.trace_id for span in made if span["attributes"].get("streamspan.cost.total", 0) > limit}
     query = f'{{ resource.service.name = "stack-test" && span.streamspan.cost.total > {limit:.9f} }}'
-    assert wait_for(lambda: (found := backends.tempo_search(stack.tempo, query)) >= expected and found) == expected
+    assert wait_for(lambda: backends.tempo_search(stack.tempo, query), expected.issubset) == expected
 
 
 def test_streams_are_in_loki_too(stack: Stack, made: list[Made]) -> None:
@@ -144,11 +146,11 @@ def test_streams_are_in_loki_too(stack: Stack, made: list[Made]) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_a_stream_is_seen_while_it_runs(stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stream_is_seen_while_it_runs(stack: Stack, tmp_path: Path, measured: Callable[[str], None]) -> None:
     """Its text is in Loki before it has ended; then its span, with an answer of 60 KB, is in Jaeger and Tempo under the same trace id."""
     with holding(ANSWER) as provider, application(HERE / "asking.py", stack, provider.url, tmp_path / "spans") as process:
-        labels, line = wait_for(lambda: latest_progress(stack))
-        assert process.poll() is None and not provider.go_on.is_set()
+        labels, line = wait_for(lambda: progress(stack))[-1]
+        assert process.poll() is None
         assert "thing" in line
         provider.go_on.set()
         ended = time.monotonic()
@@ -160,17 +162,12 @@ def test_a_stream_is_seen_while_it_runs(stack: Stack, tmp_path: Path, capsys: py
     assert json.loads(span["attributes"]["gen_ai.output.messages"])[0]["parts"] == [{"type": "text", "content": ANSWER}]
     for backend in ("jaeger", "tempo"):
         assert trace(backend, stack, trace_id) == {span.span_id: whole(span)}
-    with capsys.disabled():
-        print(
-            "\nAfter the provider's last word the span was in",
-            ", ".join(f"{name} within {s:.2f} s" for name, s in delays.items()),
-        )
+    measured("After a stream's last word its span was in " + ", ".join(f"{name} within {s:.2f} s" for name, s in delays.items()))
 
 
-def latest_progress(stack: Stack) -> tuple[dict[str, str], str] | None:
-    """The newest progress event of a stream that has said some of the answer."""
-    lines = backends.loki_lines(stack.loki, '{service_name="stack-test"} | event_name=`streamspan.progress` |= "thing"')
-    return lines[-1] if lines else None
+def progress(stack: Stack) -> list[tuple[dict[str, str], str]]:
+    """The progress events of streams that have said some of the answer, oldest first."""
+    return backends.loki_lines(stack.loki, '{service_name="stack-test"} | event_name=`streamspan.progress` |= "thing"')
 
 
 def seen(stack: Stack, trace_id: str, since: float) -> Iterator[tuple[str, float]]:

@@ -3,22 +3,21 @@
 Both read the same files of the checkout; only ports and the folders for data differ, by the variables that those files name.
 """
 
-import os
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from stack.tempo2 import as_tempo_2
 
 from stack import programs
 from stack.processes import PATIENCE, free_ports, read, running
-from stack.tempo2 import as_tempo_2
 
 ROOT: Final = Path(__file__).parents[2]
 _HOST: Final = "127.0.0.1"
@@ -50,7 +49,9 @@ def has_engine() -> bool:
     """Whether a Docker engine with compose answers here."""
     docker = shutil.which("docker")
     asked = (["info"], ["compose", "version"])
-    return bool(docker) and all(subprocess.run([docker, *words], capture_output=True).returncode == 0 for words in asked)
+    return bool(docker) and all(
+        subprocess.run([docker, *words], capture_output=True, check=False).returncode == 0 for words in asked
+    )
 
 
 # --- with containers ---------------------------------------------------------------------------------------------------
