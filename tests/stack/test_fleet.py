@@ -82,7 +82,7 @@ def _start(started: ExitStack, files: tuple[str, ...], variables: dict[str, str]
 
 
 def _sampler(started: ExitStack, backend: Collector, data: Path) -> tuple[str, str]:
-    variables = {"TEMPO_OTLP": backend.endpoint, "QUEUE_DATA": str(data), "DECISION_WAIT": "30s", "DECISION_WAIT_AFTER_ROOT": "1s"}
+    variables = {"TEMPO_OTLP": backend.endpoint, "QUEUE_DATA": str(data), "DECISION_WAIT": "30s", "DECISION_WAIT_AFTER_ROOT": "1s", "TEMPO_COMPRESSION": "gzip"}
     ports = _start(started, ("deploy/collector-fleet-sampling.yaml",), variables)
     return f"127.0.0.1:{ports['OTLP_GRPC_PORT']}", f"http://127.0.0.1:{ports['TELEMETRY_PORT']}/metrics"
 
