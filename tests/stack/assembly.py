@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from stack.tempo2 import as_tempo_2
 
 from stack import programs
 from stack.processes import PATIENCE, free_ports, read, running
+from stack.tempo2 import as_tempo_2
 
 ROOT: Final = Path(__file__).parents[2]
 _HOST: Final = "127.0.0.1"
