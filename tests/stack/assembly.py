@@ -3,21 +3,22 @@
 Both read the same files of the checkout; only ports and the folders for data differ, by the variables that those files name.
 """
 
+import re
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from stack.tempo2 import as_tempo_2
 
 from stack import programs
-from stack.processes import PATIENCE, free_ports, read, running
+from stack.processes import PATIENCE, free_ports, launched, read
+from stack.tempo2 import as_tempo_2
 
 ROOT: Final = Path(__file__).parents[2]
 _HOST: Final = "127.0.0.1"
@@ -106,67 +107,48 @@ def built() -> Generator[Stack]:
 
     One that could not be built skips the tests, which CI does not allow.
     """
-    with ExitStack() as started:
-        data = Path(started.enter_context(tempfile.TemporaryDirectory(prefix="streamspan-")))
-        jaeger = _start_jaeger(started)
-        tempo = _start_tempo(started, data)
-        loki = _start_loki(started, data)
-        yield _start_collector(started, jaeger, tempo, loki)
+    ports = _free()
+    base = {name: f"http://{_HOST}:{port}" for name, port in ports.items()}
+    backends = {
+        "JAEGER_OTLP": base["JAEGER_OTLP_HTTP_PORT"],
+        "TEMPO_OTLP": base["TEMPO_OTLP_HTTP_PORT"],
+        "LOKI_OTLP": base["LOKI_HTTP_PORT"] + "/otlp",
+    }
+    with tempfile.TemporaryDirectory(prefix="streamspan-") as data, ExitStack() as started:
+        tempo = Path(data, "tempo.yaml")
+        tempo.write_text(_for_tempo_2())
+        variables = {name: str(port) for name, port in ports.items()}
+        variables |= backends | {"TEMPO_DATA": f"{data}/tempo", "LOKI_DATA": f"{data}/loki"}
+        commands = {
+            "jaeger": ([f"--config={ROOT}/deploy/jaeger.yaml"], base["JAEGER_HEALTH_PORT"] + "/status"),
+            "tempo": (["-target=all", f"-config.file={tempo}", "-config.expand-env=true"], base["TEMPO_HTTP_PORT"] + "/ready"),
+            "loki": ([f"-config.file={ROOT}/deploy/loki.yaml", "-config.expand-env=true"], base["LOKI_HTTP_PORT"] + "/ready"),
+            "collector": ([f"--config={ROOT}/collector-config.yaml"], base["HEALTH_PORT"]),
+        }
+        running = [
+            started.enter_context(launched([str(programs.find(name)), *arguments], variables, ready))
+            for name, (arguments, ready) in commands.items()
+        ]
+        for program in running:  # together: Tempo and Loki take some ten seconds each
+            program.wait()
+        yield Stack(
+            otlp=base["OTLP_HTTP_PORT"],
+            otlp_grpc=base["OTLP_GRPC_PORT"],
+            jaeger=base["JAEGER_QUERY_PORT"],
+            tempo=base["TEMPO_HTTP_PORT"],
+            loki=base["LOKI_HTTP_PORT"],
+            collector_metrics=base["TELEMETRY_PORT"] + "/metrics",
+            versions=tuple(f"{name} {programs.recipe(name).version}" for name in commands),
+        )
 
 
-def _start(
-    started: ExitStack, name: str, arguments: list[str], ports: Mapping[str, int], more: Mapping[str, str], ready: str
-) -> None:
-    variables = {key: str(port) for key, port in ports.items()} | dict(more)
-    started.enter_context(running([str(programs.find(name)), *arguments], variables, ready))
-
-
-def _ports(*variables: str) -> dict[str, int]:
+def _free() -> dict[str, int]:
+    """A free port for each variable that our files take a port from."""
+    files = (ROOT / "collector-config.yaml", *(ROOT / "deploy" / f"{name}.yaml" for name in ("jaeger", "tempo", "loki")))
+    variables = sorted({name for file in files for name in re.findall(r"\$\{(?:env:)?(\w+_PORT):-", file.read_text())})
     return dict(zip(variables, free_ports(len(variables)), strict=True))
 
 
-def _start_jaeger(started: ExitStack) -> dict[str, int]:
-    kinds = ("OTLP_HTTP", "OTLP_GRPC", "QUERY", "QUERY_GRPC", "HEALTH", "TELEMETRY")
-    ports = _ports(*(f"JAEGER_{kind}_PORT" for kind in kinds))
-    health = f"http://{_HOST}:{ports['JAEGER_HEALTH_PORT']}/status"
-    _start(started, "jaeger", [f"--config={ROOT}/deploy/jaeger.yaml"], ports, {}, health)
-    return ports
-
-
-def _start_tempo(started: ExitStack, data: Path) -> dict[str, int]:
-    ports = _ports("TEMPO_HTTP_PORT", "TEMPO_GRPC_PORT", "TEMPO_OTLP_HTTP_PORT", "TEMPO_OTLP_GRPC_PORT")
-    config: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "tempo.yaml").read_text())
-    file = data / "tempo.yaml"
-    file.write_text(yaml.safe_dump(as_tempo_2(config)))  # of Tempo 3 there is no Go module
-    arguments = ["-target=all", f"-config.file={file}", "-config.expand-env=true"]
-    ready = f"http://{_HOST}:{ports['TEMPO_HTTP_PORT']}/ready"
-    _start(started, "tempo", arguments, ports, {"TEMPO_DATA": str(data / "tempo")}, ready)
-    return ports
-
-
-def _start_loki(started: ExitStack, data: Path) -> dict[str, int]:
-    ports = _ports("LOKI_HTTP_PORT", "LOKI_GRPC_PORT")
-    arguments = [f"-config.file={ROOT}/deploy/loki.yaml", "-config.expand-env=true"]
-    ready = f"http://{_HOST}:{ports['LOKI_HTTP_PORT']}/ready"
-    _start(started, "loki", arguments, ports, {"LOKI_DATA": str(data / "loki")}, ready)
-    return ports
-
-
-def _start_collector(started: ExitStack, jaeger: dict[str, int], tempo: dict[str, int], loki: dict[str, int]) -> Stack:
-    ports = _ports("OTLP_GRPC_PORT", "OTLP_HTTP_PORT", "HEALTH_PORT", "TELEMETRY_PORT")
-    base = f"http://{_HOST}"
-    backends = {
-        "JAEGER_OTLP": f"{base}:{jaeger['JAEGER_OTLP_HTTP_PORT']}",
-        "TEMPO_OTLP": f"{base}:{tempo['TEMPO_OTLP_HTTP_PORT']}",
-        "LOKI_OTLP": f"{base}:{loki['LOKI_HTTP_PORT']}/otlp",
-    }
-    _start(started, "collector", [f"--config={ROOT}/collector-config.yaml"], ports, backends, f"{base}:{ports['HEALTH_PORT']}")
-    return Stack(
-        otlp=f"{base}:{ports['OTLP_HTTP_PORT']}",
-        otlp_grpc=f"{base}:{ports['OTLP_GRPC_PORT']}",
-        jaeger=f"{base}:{jaeger['JAEGER_QUERY_PORT']}",
-        tempo=f"{base}:{tempo['TEMPO_HTTP_PORT']}",
-        loki=f"{base}:{loki['LOKI_HTTP_PORT']}",
-        collector_metrics=f"{base}:{ports['TELEMETRY_PORT']}/metrics",
-        versions=tuple(f"{name} {programs.recipe(name).version}" for name in ("collector", "jaeger", "tempo", "loki")),
-    )
+def _for_tempo_2() -> str:
+    """deploy/tempo.yaml for the Tempo that can be built: of Tempo 3 there is no Go module."""
+    return yaml.safe_dump(as_tempo_2(yaml.safe_load((ROOT / "deploy" / "tempo.yaml").read_text())))

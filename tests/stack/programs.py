@@ -66,8 +66,8 @@ def recipe(name: str) -> Recipe:
 
 
 def cache_folder() -> Path:
-    """Where built programs are kept: ``STREAMSPAN_STACK_CACHE``, or a folder of the user's cache."""
-    given = os.environ.get("STREAMSPAN_STACK_CACHE")
+    """Where built programs are kept: ``STACK_CACHE``, or a folder of the user's cache."""
+    given = os.environ.get("STACK_CACHE")
     return Path(given) if given else Path.home() / ".cache" / "streamspan" / "stack"
 
 
