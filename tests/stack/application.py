@@ -18,12 +18,9 @@ def in_one_line(span: ReadableSpan) -> str:
 
 
 file, program = sys.argv[1:3]
-with Path(file).open("w", encoding="utf-8") as out:
-    provider = get_tracer_provider()
-    assert isinstance(provider, TracerProvider)
-    provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=out, formatter=in_one_line)))
-    sys.argv = [program]
-    try:
-        runpy.run_path(program, run_name="__main__")
-    finally:
-        provider.force_flush()
+out = Path(file).open("w", encoding="utf-8", buffering=1)  # noqa: SIM115 - calls may end as late as at exit
+provider = get_tracer_provider()
+assert isinstance(provider, TracerProvider)
+provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=out, formatter=in_one_line)))
+sys.argv = [program]
+runpy.run_path(program, run_name="__main__")

@@ -70,13 +70,21 @@ class Program:
         Raises:
             RuntimeError: it has ended, or does not answer; with the end of its log.
         """
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Start it; it is not ready yet."""
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 self._command, env=self._environment, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+
+    def wait(self) -> None:
+        """Returns once it is ready; raises as `start` does."""
         deadline = time.monotonic() + PATIENCE
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{self._command[0]} is not ready:\n{self.log[-4000:]}")
             time.sleep(0.05)
 
@@ -105,13 +113,21 @@ class Program:
 
 
 @contextmanager
-def running(command: list[str], environment: Mapping[str, str], ready: str) -> Generator[Program]:
-    """The program, ready, while the block runs."""
+def launched(command: list[str], environment: Mapping[str, str], ready: str) -> Generator[Program]:
+    """The program, started but perhaps not ready, while the block runs."""
     folder = Path(tempfile.mkdtemp(prefix="streamspan-"))
     program = Program(command, environment, ready, folder)
     try:
-        program.start()
+        program.launch()
         yield program
     finally:
         program.kill()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def running(command: list[str], environment: Mapping[str, str], ready: str) -> Generator[Program]:
+    """The program, ready, while the block runs."""
+    with launched(command, environment, ready) as program:
+        program.wait()
+        yield program
