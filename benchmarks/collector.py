@@ -3,8 +3,8 @@
     python benchmarks/collector.py [PROGRAM]
 
 PROGRAM is a collector with the components of deploy/programs/collector/builder.yaml; without it the one that scripts/stack-test
-built. Spans go through the files of this repository to a second collector that drops them. What is counted is the processor time of
-the first, not the clock, so a busy machine makes little difference. Takes about two minutes.
+built. Spans go through the files of this repository to a second collector that drops them. What is counted is the processor time
+of the first, not the clock, so a busy machine makes little difference. Takes about two minutes.
 """
 
 import copy
