@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+
 from stack import programs
 from stack.tempo2 import as_tempo_2
-
 from streamspan.batches import REQUEST_BYTES
 
 ROOT = Path(__file__).parent.parent
@@ -160,7 +160,11 @@ DIFFERENT = {
 def test_what_is_built_is_what_the_images_hold() -> None:
     """The versions in deploy/programs/ are those of the images, but for the ones that are explained here."""
     services = {"otel-collector" if name == "collector" else name: name for name in programs.names()}
-    same = {name for service, name in services.items() if SERVICES[service]["image"].split(":v")[-1].endswith(programs.recipe(name).version)}
+    same = {
+        name
+        for service, name in services.items()
+        if SERVICES[service]["image"].split(":v")[-1].endswith(programs.recipe(name).version)
+    }
     assert same | set(DIFFERENT) == set(services.values())
     assert not same & set(DIFFERENT)
 
@@ -172,7 +176,9 @@ DATASOURCES: list[dict[str, Any]] = load("deploy/grafana/datasources.yaml")["dat
 
 def test_the_data_sources_have_the_ids_that_dashboards_name() -> None:
     """An id that changes would leave every panel without data."""
-    assert {source["uid"]: source["type"] for source in DATASOURCES} == {name: name for name in ("tempo", "loki", "jaeger", "prometheus")}
+    assert {source["uid"]: source["type"] for source in DATASOURCES} == {
+        name: name for name in ("tempo", "loki", "jaeger", "prometheus")
+    }
 
 
 @pytest.mark.parametrize("source", DATASOURCES, ids=[source["uid"] for source in DATASOURCES])
@@ -247,7 +253,11 @@ def test_every_program_stays_on_loopback_outside_of_compose(name: str) -> None:
 
 def test_the_programs_find_each_other_outside_of_compose() -> None:
     """Where the collector sends with no environment is where the backends listen with none."""
-    backends = {"otlp_http/jaeger": "deploy/jaeger.yaml", "otlp_http/tempo": "deploy/tempo.yaml", "otlp_http/loki": "deploy/loki.yaml"}
+    backends = {
+        "otlp_http/jaeger": "deploy/jaeger.yaml",
+        "otlp_http/tempo": "deploy/tempo.yaml",
+        "otlp_http/loki": "deploy/loki.yaml",
+    }
     for exporter, name in backends.items():
         port = urlsplit(expand(COLLECTOR["exporters"][exporter]["endpoint"], {})).port
         assert re.search(rf"(?:127\.0\.0\.1:|listen_port: ){port}\b", expand((ROOT / name).read_text(), {}))
@@ -259,8 +269,17 @@ def test_the_collector_listens_for_other_containers_in_compose() -> None:
     assert expand(COLLECTOR["receivers"]["otlp"]["protocols"]["http"]["endpoint"], environment) == "0.0.0.0:4318"
 
 
-BUILT = {line.split()[2].rsplit("/", 1)[-1] for line in (ROOT / "deploy/programs/collector/builder.yaml").read_text().splitlines() if "gomod:" in line}
-MODULES = {"otlp_http": "otlphttpexporter", "otlp_grpc": "otlpexporter", "health_check": "healthcheckextension", "file_storage": "filestorage"}
+BUILT = {
+    line.split()[2].rsplit("/", 1)[-1]
+    for line in (ROOT / "deploy/programs/collector/builder.yaml").read_text().splitlines()
+    if "gomod:" in line
+}
+MODULES = {
+    "otlp_http": "otlphttpexporter",
+    "otlp_grpc": "otlpexporter",
+    "health_check": "healthcheckextension",
+    "file_storage": "filestorage",
+}
 """Components whose module is not called as they are."""
 FOR_TESTS = {"debugexporter", "fileexporter", "otlpexporter"}
 NOT_BUILT = {"kafkareceiver", "kafkaexporter"}
@@ -304,7 +323,9 @@ def test_large_batches_pass_every_hop(name: str, protocols: dict[str, Any]) -> N
 def queues() -> Iterator[dict[str, Any]]:
     for name in COLLECTOR_FILES:
         for exporter in load(name).get("exporters", {}).values():
-            if queue := (exporter or {}).get("sending_queue") or (exporter or {}).get("protocol", {}).get("otlp", {}).get("sending_queue"):
+            if queue := (exporter or {}).get("sending_queue") or (exporter or {}).get("protocol", {}).get("otlp", {}).get(
+                "sending_queue"
+            ):
                 yield queue
 
 
@@ -372,7 +393,9 @@ def test_the_page_lists_every_service_with_its_image_and_its_ports() -> None:
     assert rows.keys() == SERVICES.keys()
     for name, row in rows.items():
         assert f"`{SERVICES[name]['image']}`" in row
-        assert re.findall(r"(?<![\d.:-])\d{4,5}(?![\d.])", row.split("|")[1]) == [port.split(":")[1] for port in SERVICES[name]["ports"]]
+        assert re.findall(r"(?<![\d.:-])\d{4,5}(?![\d.])", row.split("|")[1]) == [
+            port.split(":")[1] for port in SERVICES[name]["ports"]
+        ]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
