@@ -49,6 +49,10 @@ class Column:
     """Of a number; text has none."""
 
 
+_EMPTY_CELL: Final = models.DynamicConfigValue(id_val="noValue", value="-")
+"""Else every empty cell would say what is said where there is no data at all."""
+
+
 # --- queries ---------------------------------------------------------------------------------------------------------
 
 
@@ -119,6 +123,7 @@ def rows(told: Told, columns: Sequence[Column], query: Builder[Dataquery], width
     shown = {column.name for column in columns}
     hidden = {name: True for name in _NOT_SHOWN if name not in shown}
     panel.with_transformation(_organized({name: index for index, name in enumerate(order)}, hidden))
+    panel.override_by_regexp("/.*/", [_EMPTY_CELL])
     panel.override_by_name("spanID", [named("Call"), _links(TRACE)])
     panel.override_by_name("time", [named("Start"), _links(TRACE)])
     panel.override_by_name("service.name", [named("Service")])
@@ -134,7 +139,7 @@ def streams(told: Told, columns: Sequence[Column], *queries: Builder[Dataquery])
     panel.with_transformation(transformation("merge"))
     order = [column.name for column in columns]
     panel.with_transformation(_organized({name: index for index, name in enumerate(order)}, {"Time": True, "span_id": True}))
-    panel.override_by_name("trace_id", [_links("trace_id")])
+    panel.override_by_regexp("/.*/", [_EMPTY_CELL]).override_by_name("trace_id", [_links("trace_id")])
     for column in columns:
         panel.override_by_name(column.name, [named(column.title), *([value("unit", column.unit)] if column.unit else [])])
     return panel

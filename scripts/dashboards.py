@@ -500,6 +500,8 @@ def rendered(name: str) -> str:
     for link in built.links or ():
         link.placement = None  # or else Grafana puts it into a menu
     content: Any = json.loads(JSONEncoder().encode(built))
+    for panel in content["panels"]:
+        panel.get("options", {}).pop("footer", None)  # of tables before Grafana 12
     return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
