@@ -71,6 +71,11 @@ def logql(query: str, ref: str = "A", legend: str = "") -> loki.Dataquery:
     return loki.Dataquery().ref_id(ref).datasource(LOKI).query_type("range").expr(query).legend_format(legend)
 
 
+def log_lines(query: str) -> loki.Dataquery:
+    """The newest log events themselves: not many, as they are read again every few seconds."""
+    return logql(query).max_lines(300)
+
+
 def logql_now(query: str, ref: str = "A", legend: str = "") -> loki.Dataquery:
     """The same, of this moment only."""
     return logql(query, ref, legend).query_type("instant").instant(instant=True)
@@ -97,7 +102,7 @@ def lines(told: Told, *queries: Builder[Dataquery], width: int = 12) -> timeseri
     panel: timeseries.Panel = _of(timeseries.Panel(), told, queries, width, 8)
     panel.min(0).line_width(2).show_points(commons.VisibilityMode.AUTO).fill_opacity(5)
     panel.legend(_legend()).tooltip(common.VizTooltipOptions().mode(commons.TooltipDisplayMode.MULTI))
-    return panel.override_by_name("nil", [named("(none)")])
+    return panel.override_by_regexp("/^<?nil>?$/", [named("(none)")])
 
 
 def bars(told: Told, *queries: Builder[Dataquery], width: int = 12) -> timeseries.Panel:
@@ -110,7 +115,7 @@ def ranking(told: Told, *queries: Builder[Dataquery], reduce: str = "sum", width
     """A bar for each name."""
     panel = bargauge.Panel().reduce_options(common.ReduceDataOptions().calcs([reduce])).min(0)
     panel.orientation(commons.VizOrientation.HORIZONTAL).display_mode(commons.BarGaugeDisplayMode.BASIC)
-    return _of(panel, told, queries, width, 8).override_by_name("nil", [named("(none)")])
+    return _of(panel, told, queries, width, 8).override_by_regexp("/^<?nil>?$/", [named("(none)")])
 
 
 def rows(told: Told, columns: Sequence[Column], query: Builder[Dataquery], width: int = 24, height: int = 9) -> table.Panel:

@@ -115,10 +115,10 @@ def progress(*states: str) -> str:
     return f"{_SERVICE} | {label(semconv.PROGRESS_STATE)}=~`{'|'.join(states)}` | {_WHO}"
 
 
-def chat(states: tuple[str, ...], head: str) -> str:
-    """The same as lines of a chat: who speaks, and what he says; where content is not captured, the event's own line."""
+def chat(states: tuple[str, ...], head: str, characters: int) -> str:
+    """The same as lines of a chat: who speaks, and the end of what he says; without captured content, the event's own line."""
     preview = label(semconv.PREVIEW)
-    text = f"{{{{ if .{preview} }}}}{head} {{{{ .{preview} }}}}{{{{ else }}}}{{{{ __line__ }}}}{{{{ end }}}}"
+    text = f"{{{{ if .{preview} }}}}{head} {{{{ trunc -{characters} .{preview} }}}}{{{{ else }}}}{{{{ __line__ }}}}{{{{ end }}}}"
     return f"{progress(*states)} | line_format `{text}`"
 
 

@@ -382,7 +382,7 @@ def live() -> dashboard.Dashboard:
                 PLAIN,
                 NO_STREAMS,
             ),
-            panels.logql(ask.chat(ask.RUNNING, f"{{{{ .{model} }}}}: ...")),
+            panels.log_lines(ask.chat(ask.RUNNING, f"{{{{ .{model} }}}}: ...", 200)),
         ),
         panels.conversation(
             Told(
@@ -391,7 +391,7 @@ def live() -> dashboard.Dashboard:
                 PLAIN,
                 "No stream ended in this time",
             ),
-            panels.logql(ask.chat(ask.ENDED, ended)),
+            panels.log_lines(ask.chat(ask.ENDED, ended, 4000)),
         ),
     ):
         made.with_panel(panel)
@@ -441,7 +441,7 @@ def call() -> dashboard.Dashboard:
         )
     )
     lines = Told("Its log events", "While it ran, and at its end, in order.", PLAIN, "No log event of this trace")
-    made.with_panel(panels.conversation(lines, panels.logql(ask.lines_of_trace()), newest_first=False, width=24, height=10))
+    made.with_panel(panels.conversation(lines, panels.log_lines(ask.lines_of_trace()), newest_first=False, width=24, height=10))
     return made
 
 
