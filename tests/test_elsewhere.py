@@ -13,7 +13,7 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
-from elsewhere_page import aimed_at, chapters, settings
+from elsewhere_page import PAGE, aimed_at, chapters, settings
 from loopback import Loopback, Reply, Request
 
 KEYS = {
@@ -147,6 +147,15 @@ def test_every_chapter_has_its_settings_tested() -> None:
     assert list(settings()) == list(EXPECTED)
     [heading] = [line for line in chapters()["What shows up where"].splitlines() if line.startswith("| | ")]
     assert [cell.strip().removesuffix(" (run)") for cell in heading.strip("|").split("|")[1:]] == list(EXPECTED)
+
+
+def test_the_page_names_the_versions_that_are_run() -> None:
+    """Those that tests/stack installs."""
+    stack = Path(__file__).parent / "stack"
+    pinned = {
+        name: (stack / f"requirements-{name.lower()}.txt").read_text().strip().split("==")[1] for name in ("Phoenix", "MLflow")
+    }
+    assert all(f"{name} {version}" in PAGE.read_text() for name, version in pinned.items()), pinned
 
 
 def temporalities(body: bytes) -> set[int]:

@@ -95,6 +95,7 @@ def attend(settings: Mapping[str, str]) -> str:
             "NO_PROXY": "127.0.0.1,localhost",
             "OTEL_PYTHON_DISTRO": "streamspan",
             "OTEL_PYTHON_CONFIGURATOR": "streamspan",
+            "STREAMSPAN_PRICES": str(PROGRAM.with_name("prices.toml")),
             **settings,
         }
         command = [Path(sys.executable).with_name("opentelemetry-instrument"), sys.executable, PROGRAM]

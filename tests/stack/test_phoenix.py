@@ -151,13 +151,13 @@ def test_embeddings(phoenix: Phoenix) -> None:
 
 
 def test_costs_are_phoenix_s_own(phoenix: Phoenix) -> None:
-    """It prices the tokens by its own list, and nothing where it knows no price; ours is an attribute, which can be asked for."""
+    """It prices tokens by its own list, not by the prices that we were given, and nothing where it knows none; ours is an attribute."""
     asked = phoenix.ask("spans(first: 99) { edges { node { spanId costSummary { total { cost } } } } }")
     costs: dict[str, Any] = {edge["node"]["spanId"]: edge["node"]["costSummary"] for edge in asked["spans"]["edges"]}
-    for lesson in ("completed", "aborted", "tool", "reasoning", "failed"):
+    for lesson, times in {"completed": 1, "aborted": 1, "tool": 2, "reasoning": 1, "failed": 1}.items():
         for span in phoenix.of(lesson):
-            priced = costs[span["context"]["span_id"]]["total"]["cost"]
-            assert priced == pytest.approx(span["attributes"]["streamspan.cost.total"])
+            theirs = costs[span["context"]["span_id"]]["total"]["cost"]
+            assert span["attributes"]["streamspan.cost.total"] == pytest.approx(times * theirs)
     [unpriced] = phoenix.of("unpriced")
     assert costs[unpriced["context"]["span_id"]]["total"]["cost"] is None
     assert unpriced["attributes"]["streamspan.cost.unpriced"] is True
