@@ -19,7 +19,9 @@ SAMPLING = "deploy/collector-fleet-sampling.yaml"
 
 def check(program: str, *arguments: str) -> None:
     """Run the program's own check of its configuration; its complaint is the failure."""
-    done = subprocess.run([str(programs.find(program)), *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [str(programs.find(program)), *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr + done.stdout
 
 
@@ -40,12 +42,19 @@ def test_the_collector_takes_its_files(files: tuple[str, ...]) -> None:
     check("collector", "validate", *(f"--config={name}" for name in files))
 
 
-@pytest.mark.parametrize("files", [(FLEET, "deploy/collector-fleet-kafka.yaml"), (SAMPLING, "deploy/collector-fleet-sampling-kafka.yaml")])
+@pytest.mark.parametrize(
+    "files", [(FLEET, "deploy/collector-fleet-kafka.yaml"), (SAMPLING, "deploy/collector-fleet-sampling-kafka.yaml")]
+)
 def test_of_the_files_with_kafka_only_kafka_is_unknown(files: tuple[str, ...]) -> None:
     """Kafka's components cannot be built here, so their settings are not checked; everything around them is."""
     arguments = [f"--config={name}" for name in files]
     done = subprocess.run(
-        [str(programs.find("collector")), "validate", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [str(programs.find("collector")), "validate", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     complaints = [line for line in done.stderr.splitlines() if line.startswith("'")]
     assert len(complaints) == 1
