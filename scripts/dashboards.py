@@ -342,7 +342,7 @@ def live() -> dashboard.Dashboard:
     made = begin("live", "Live", "What the models say at this moment, half a second later.", refresh="5s", since="now-15m")
     model, state, elapsed = (ask.label(name) for name in (semconv.REQUEST_MODEL, semconv.PROGRESS_STATE, semconv.ELAPSED_MS))
     ended = f"{{{{ .{model} }}}} ({{{{ .{state} }}}} after {{{{ .{elapsed} }}}} ms):"
-    details = " Open a line and follow `Trace` to its call."
+    details = " Open a line for the links to its trace and to all about its call."
     for panel in (
         running_now(),
         panels.number(

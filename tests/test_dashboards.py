@@ -99,14 +99,12 @@ def test_variables_are_there(name: str) -> None:
 
 
 def test_links_lead_to_one_call() -> None:
-    """A row of a table leads to the dashboard of its call, by a field that the row has and a variable that the dashboard has."""
-    text = "".join(path.read_text() for path in FOLDER.glob("*.json"))
+    """A row of a table, and a log line, lead to the dashboard of their call, by what they have and a variable that it has."""
+    text = "".join(path.read_text() for path in (*FOLDER.glob("*.json"), ROOT / "deploy" / "grafana" / "datasources.yaml"))
     uids = {board["uid"]: {variable["name"] for variable in board["templating"]["list"]} for board in DASHBOARDS.values()}
-    links = re.findall(r'"url": "/d/([\w-]+)\?var-(\w+)=\$\{__data\.fields\.(\w+)\}', text)
-    assert links
-    assert {(uid, variable in uids[uid], field in {"traceIdHidden", "trace_id"}) for uid, variable, field in links} == {
-        ("streamspan-call", True, True)
-    }
+    links = re.findall(r'url"?: "/d/([\w-]+)\?var-(\w+)=\$+\{(\S+?)\}', text)
+    assert {(uid, variable in uids[uid]) for uid, variable, _ in links} == {("streamspan-call", True)}
+    assert {value for *_, value in links} == {"__data.fields.traceIdHidden", "__data.fields.trace_id", "__value.raw"}
 
 
 def test_attributes_are_ours() -> None:
