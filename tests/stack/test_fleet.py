@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import requests
 import trustme
-from collector import Collector, SpanRecord
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -22,6 +21,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from stack import programs
 from stack.processes import free_ports, read, running
+
+from collector import Collector, SpanRecord
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "let-me-in"  # noqa: S105
@@ -74,7 +75,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Generator[Fleet]:
 
 def _start(started: ExitStack, files: tuple[str, ...], variables: dict[str, str]) -> dict[str, int]:
     names = ("OTLP_GRPC_PORT", "OTLP_HTTP_PORT", "HEALTH_PORT", "TELEMETRY_PORT")
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    ports: dict[str, int] = dict(zip(names, free_ports(len(names)), strict=True))
     command = [str(programs.find("collector")), *(f"--config={ROOT / name}" for name in files)]
     environment = {"OTLP_LISTEN_HOST": "127.0.0.1", **{name: str(port) for name, port in ports.items()}, **variables}
     started.enter_context(running(command, environment, f"http://127.0.0.1:{ports['HEALTH_PORT']}"))
@@ -82,7 +83,13 @@ def _start(started: ExitStack, files: tuple[str, ...], variables: dict[str, str]
 
 
 def _sampler(started: ExitStack, backend: Collector, data: Path) -> tuple[str, str]:
-    variables = {"TEMPO_OTLP": backend.endpoint, "QUEUE_DATA": str(data), "DECISION_WAIT": "30s", "DECISION_WAIT_AFTER_ROOT": "1s"}
+    variables = {
+        "TEMPO_OTLP": backend.endpoint,
+        "QUEUE_DATA": str(data),
+        "DECISION_WAIT": "30s",
+        "DECISION_WAIT_AFTER_ROOT": "1s",
+        "TEMPO_COMPRESSION": "gzip",
+    }
     ports = _start(started, ("deploy/collector-fleet-sampling.yaml",), variables)
     return f"127.0.0.1:{ports['OTLP_GRPC_PORT']}", f"http://127.0.0.1:{ports['TELEMETRY_PORT']}/metrics"
 
@@ -147,9 +154,16 @@ def test_what_is_worth_keeping_is_kept_whole(fleet: Fleet) -> None:
     for span in arrived(fleet, ids):
         names.setdefault(span["trace_id"], []).append(span["name"])
     for kind in INTERESTING:
-        assert {kept: sorted(names.get(kept, [])) for kept in ids[kind]} == dict.fromkeys(ids[kind], ["POST /chat", "chat"])
+        assert {tuple(sorted(names.get(kept, []))) for kept in ids[kind]} == {("POST /chat", "chat")}
     assert len(ids["dull"] & names.keys()) <= TRACES // 2, "one in a hundred is kept by chance"
-    shares = [sum(float(line.split()[-1]) for line in read(url).decode().splitlines() if line.startswith("otelcol_receiver_accepted_spans")) for url in fleet.samplers]
+    shares = [
+        sum(
+            float(line.split()[-1])
+            for line in read(url).decode().splitlines()
+            if line.startswith("otelcol_receiver_accepted_spans")
+        )
+        for url in fleet.samplers
+    ]
     assert sum(shares) == 2 * TRACES * (len(INTERESTING) + 1)
     assert min(shares) > 0, "each has its share"
 
@@ -175,7 +189,9 @@ def log(fleet: Fleet, endpoint: str, which: str) -> None:
     attributes = {"streamspan.state": "running", "streamspan.preview": f"{SECRET} is it", "which": which}
     body = f"gpt-4o-mini running | 2.1 s | {SECRET} is it"
     provider.get_logger("progress").emit(
-        LogRecord(timestamp=1, severity_number=SeverityNumber.INFO, body=body, event_name="streamspan.progress", attributes=attributes)
+        LogRecord(
+            timestamp=1, severity_number=SeverityNumber.INFO, body=body, event_name="streamspan.progress", attributes=attributes
+        )
     )
     provider.shutdown()
 
@@ -197,6 +213,10 @@ def test_who_has_no_token_is_refused(fleet: Fleet) -> None:
     """Without the token, or with another one, the answer is 401."""
     for headers in ({}, {"authorization": "Bearer another"}):
         answer = requests.post(
-            f"{fleet.endpoint}/v1/traces", data=b"", headers=headers | {"content-type": "application/x-protobuf"}, verify=fleet.certificate, timeout=10
+            f"{fleet.endpoint}/v1/traces",
+            data=b"",
+            headers=headers | {"content-type": "application/x-protobuf"},
+            verify=fleet.certificate,
+            timeout=10,
         )
         assert answer.status_code == 401
