@@ -257,6 +257,7 @@ def test_network_that_is_slower_than_the_load(stage: Stage, collector: Writing) 
 MANY = 2000
 
 
+@pytest.mark.timeout(180)
 def test_much_content(stage: Stage, collector: Writing, measured: Callable[[str], None]) -> None:
     """2,000 spans of 100 KB in one burst arrive, each once and whole."""
     collector.start()
@@ -270,12 +271,13 @@ def test_much_content(stage: Stage, collector: Writing, measured: Callable[[str]
     measured(f"2,000 spans of 100 KB: peak memory of the application {application.facts['peak_mib']:.0f} MiB")
 
 
+@pytest.mark.timeout(180)
 def test_much_content_without_a_collector(stage: Stage, collector: Writing, measured: Callable[[str], None]) -> None:
     """While the collector is away memory is bounded; the newest arrive when it is there, and the others are counted."""
     application = stage.application(collector.endpoint)
     application.ask("large", MANY)
     collector.start()
-    wait_until(lambda: any(OVER in line for line in application.log))
+    wait_until(lambda: any(OVER in line for line in application.log), 120)
 
     assert application.end() == 0
     assert once(collector.spans()) == MANY - dropped(application, "spans")
@@ -288,6 +290,7 @@ def test_much_content_without_a_collector(stage: Stage, collector: Writing, meas
     )
 
 
+@pytest.mark.timeout(120)
 def test_the_application_is_not_delayed(stage: Stage, collector: Writing, measured: Callable[[str], None]) -> None:
     """Beside one with a collector, in turns: the same output, and an exit that is bounded, whatever the collector does."""
     collector.start()
