@@ -2,12 +2,18 @@
 
 import os
 from collections.abc import Callable, Generator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from stack.assembly import Stack
-from stack.assembly import stack as start
+from stack.built import built
+from stack.calls import Made, application, read_made
+from stack.containers import composed, has_engine
+from streamspan.demo import replay
+from streamspan.demo.tour import PROGRAMS, program
+from streamspan.viewer.server import listen, serving
 
 _TOOK_PART = pytest.StashKey[set[str]]()
 _MEASURED = pytest.StashKey[list[str]]()
@@ -28,10 +34,22 @@ def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
 @pytest.fixture(scope="session")
 def stack(took_part: Callable[[str], None]) -> Generator[Stack]:
     """Collector, Jaeger, Tempo and Loki, as docker-compose.yml puts them together."""
-    with start() as ready:
+    with composed() if has_engine() else built() as ready:
         for version in ready.versions:
             took_part(version)
         yield ready
+
+
+@pytest.fixture(scope="session")
+def made(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> list[Made]:
+    """The spans of the programs of `streamspan demo`, run against the stack."""
+    folder = tmp_path_factory.mktemp("spans")
+    with serving(replay.app(), listen("127.0.0.1", 0)) as services, ExitStack() as programs:
+        running = [programs.enter_context(application(program(name), stack, services, folder / name)) for name in PROGRAMS]
+        for process in running:
+            output = process.communicate(timeout=60)[0]
+            assert process.returncode == 0, output
+    return [span for name in PROGRAMS for span in read_made(folder / name)]
 
 
 def pytest_terminal_summary(config: pytest.Config) -> None:

@@ -38,6 +38,8 @@ class Recipe(NamedTuple):
     """The Go package that is the program; for the collector, its builder."""
     version: str
     """The version of the module; Jaeger's and Prometheus' differ from those of their images."""
+    flags: tuple[str, ...] = ()
+    """What Go is told for this one."""
 
 
 class NotBuiltError(Exception):
@@ -62,7 +64,8 @@ def recipe(name: str) -> Recipe:
     version = next(
         found[2] for found in re.finditer(r"^require (\S+) v(\S+)", module, re.MULTILINE) if tool[1].startswith(found[1])
     )
-    return Recipe(name, tool[1], version)
+    flags = re.search(r"^// build: (.+)$", module, re.MULTILINE)
+    return Recipe(name, tool[1], version, tuple(flags[1].split()) if flags else ())
 
 
 def cache_folder() -> Path:
@@ -105,7 +108,8 @@ def _module(name: str, folder: Path) -> Path:
     made = folder / name
     work = folder / "module"  # Go wants to write there; the checkout stays as it is
     shutil.copytree(FOLDER / name, work)
-    _run([go(), "build", "-buildvcs=false", "-o", str(made), recipe(name).package], work)
+    wanted = recipe(name)
+    _run([go(), "build", "-buildvcs=false", *wanted.flags, "-o", str(made), wanted.package], work)
     return made
 
 

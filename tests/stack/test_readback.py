@@ -1,86 +1,21 @@
 """Calls of real programs, through a real collector, as Jaeger, Tempo and Loki have them."""
 
 import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from stack import backends
 from stack.assembly import Stack
 from stack.backends import wait_for
+from stack.calls import HERE, Made, application, read_made
 from stack.provider import holding
-from streamspan.demo import replay
-from streamspan.demo.tour import PROGRAMS, environment, program
-from streamspan.viewer.server import listen, serving
 
-HERE: Final = Path(__file__).parent
-_INSTRUMENT: Final = (sys.executable, "-P", "-c", "from opentelemetry.instrumentation.auto_instrumentation import run; run()")
 ANSWER: Final = "Everything there is to say, in order: " + ", ".join(f"thing {number}" for number in range(5000))
 """Some 60 KB, which is more than what a backend keeps of an attribute by default."""
-
-
-class Made(dict[str, Any]):
-    """One span as the program made it: the SDK's own JSON."""
-
-    @property
-    def trace_id(self) -> str:
-        """In hex."""
-        return self["context"]["trace_id"].removeprefix("0x")
-
-    @property
-    def span_id(self) -> str:
-        """In hex."""
-        return self["context"]["span_id"].removeprefix("0x")
-
-    @property
-    def outcome(self) -> str | None:
-        """How the call ended, if the span is one of a call."""
-        return self["attributes"].get("streamspan.outcome")
-
-    @property
-    def seconds(self) -> float:
-        """How long it took."""
-        start, end = (datetime.fromisoformat(self[name]) for name in ("start_time", "end_time"))
-        return (end - start).total_seconds()
-
-
-@contextmanager
-def application(script: Path, stack: Stack, services: str, spans: Path) -> Generator[subprocess.Popen[str]]:
-    """The program under ``opentelemetry-instrument``, with the collector as its endpoint, as the README has it."""
-    variables = environment(os.environ, stack.otlp, services) | {"OTEL_SERVICE_NAME": "stack-test"}
-    command = [*_INSTRUMENT, sys.executable, str(HERE / "application.py"), str(spans), str(script)]
-    with subprocess.Popen(
-        command, cwd=script.parent, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def read_made(spans: Path) -> list[Made]:
-    """What the program wrote."""
-    return [Made(json.loads(line)) for line in spans.read_text(encoding="utf-8").splitlines()]
-
-
-@pytest.fixture(scope="module")
-def made(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> list[Made]:
-    """The spans of the programs of `streamspan demo`, run against the stack."""
-    folder = tmp_path_factory.mktemp("spans")
-    with serving(replay.app(), listen("127.0.0.1", 0)) as services, ExitStack() as programs:
-        running = [programs.enter_context(application(program(name), stack, services, folder / name)) for name in PROGRAMS]
-        for process in running:
-            output = process.communicate(timeout=60)[0]
-            assert process.returncode == 0, output
-    return [span for name in PROGRAMS for span in read_made(folder / name)]
 
 
 def whole(span: Made) -> backends.SpanFound:
@@ -157,16 +92,17 @@ def test_a_stream_is_seen_while_it_runs(stack: Stack, tmp_path: Path, measured: 
         assert process.poll() is None
         assert "thing" in line
         provider.go_on.set()
-        ended = time.monotonic()
         trace_id = labels["trace_id"]
-        delays = dict(seen(stack, trace_id, ended))
+        seen = dict(seen_at(stack, trace_id))
         output = process.communicate(timeout=60)[0]
     assert output.endswith(ANSWER)
     (span,) = read_made(tmp_path / "spans")
     assert json.loads(span["attributes"]["gen_ai.output.messages"])[0]["parts"] == [{"type": "text", "content": ANSWER}]
     for backend in ("jaeger", "tempo"):
         assert trace(backend, stack, trace_id) == {span.span_id: whole(span)}
-    measured("After a stream's last word its span was in " + ", ".join(f"{name} within {s:.2f} s" for name, s in delays.items()))
+    measured(
+        "After its end a stream's span was in " + ", ".join(f"{name} within {at - span.ended:.2f} s" for name, at in seen.items())
+    )
 
 
 def progress(stack: Stack) -> list[tuple[dict[str, str], str]]:
@@ -174,8 +110,8 @@ def progress(stack: Stack) -> list[tuple[dict[str, str], str]]:
     return backends.loki_lines(stack.loki, '{service_name="stack-test"} | event_name=`streamspan.progress` |= "thing"')
 
 
-def seen(stack: Stack, trace_id: str, since: float) -> Iterator[tuple[str, float]]:
-    """After how long each backend has the trace."""
+def seen_at(stack: Stack, trace_id: str) -> Iterator[tuple[str, float]]:
+    """When each backend has the trace, in seconds since 1970."""
     for backend in ("jaeger", "tempo"):
         assert wait_for(lambda backend=backend: trace(backend, stack, trace_id))
-        yield backend, time.monotonic() - since
+        yield backend, time.time()
