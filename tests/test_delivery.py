@@ -407,3 +407,36 @@ def test_after_a_fork() -> None:
 
     assert (result.returncode, result.stderr) == (0, "")
     assert sorted(span["name"] for span in collector.spans()) == ["before", "child", "parent"]
+
+
+SHARED = """
+    import os, warnings
+    from opentelemetry import trace
+    warnings.simplefilter("ignore")
+    tracer = trace.get_tracer("t")
+    for name in ("before", "parent"):
+        tracer.start_span(name).end()
+        trace.get_tracer_provider().force_flush()
+        if name == "before" and not (child := os.fork()):
+            tracer.start_span("child").end()
+            trace.get_tracer_provider().force_flush()
+            os._exit(0)
+        os.waitpid(child, 0) if name == "before" else None
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_child_has_a_connection_of_its_own() -> None:
+    """It does not write into its parent's."""
+    receiver, connections = Receiver(), list[int]()
+
+    def answer(request: Request) -> Reply:
+        connections.append(server.connections)
+        return receiver(request)
+
+    with Collector() as collector, Loopback(answer) as server:
+        result = launch(SHARED, collector, OTEL_EXPORTER_OTLP_ENDPOINT=server.url)
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert receiver.texts == {"before": 1, "child": 1, "parent": 1}
+    assert connections[:2] == [1, 2]

@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import threading
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -76,6 +77,9 @@ class Route(requests.Session):
         super().__init__()
         for scheme in ("http://", "https://"):
             self.mount(scheme, _Resetting())
+        if hasattr(os, "register_at_fork"):  # a connection that parent and child both write to carries neither's requests
+            close = weakref.WeakMethod(self.close)
+            os.register_at_fork(after_in_child=lambda: (leave := close()) and leave())
 
     def request(self, method: str, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: D102 - see the base class
         kwargs["timeout"] = _timeouts(kwargs.get("timeout"))
