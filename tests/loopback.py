@@ -78,14 +78,14 @@ Script: TypeAlias = Reply | Sequence[Reply] | Callable[[Request], Reply]
 class Loopback:
     """The server; it listens while its ``with`` block runs and leaves neither threads nor sockets behind."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, port: int = 0) -> None:
         self._answer = _answerer(script)
         self.requests: list[Request] = []
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self._acceptor = threading.Thread(target=self._accept, name="loopback-accept", daemon=True)
 
     @property

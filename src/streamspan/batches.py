@@ -41,7 +41,7 @@ class SizedSpanExporter(SpanExporter):
 
     def __init__(self, exporter: SpanExporter, request_bytes: int = REQUEST_BYTES) -> None:
         self._exporter = exporter
-        self._requests = _Requests(request_bytes, span_size, shortened_span)
+        self._requests = Requests(request_bytes, span_size, shortened_span)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Sends all spans; a failure if any of the requests fails, but the others are sent.
@@ -83,7 +83,7 @@ class SizedLogRecordExporter(LogRecordExporter):
 
     def __init__(self, exporter: LogRecordExporter, request_bytes: int = REQUEST_BYTES) -> None:
         self._exporter = exporter
-        self._requests = _Requests(request_bytes, log_record_size, shortened_log_record)
+        self._requests = Requests(request_bytes, log_record_size, shortened_log_record)
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Sends all records; a failure if any of the requests fails, but the others are sent.
@@ -112,11 +112,17 @@ class SizedLogRecordExporter(LogRecordExporter):
         return self._exporter.force_flush(timeout_millis)
 
 
-class _Requests(Generic[Item]):
-    """Cuts batches into requests, and has all of them sent."""
+class Requests(Generic[Item]):
+    """Cuts batches into requests, and has all of them sent.
+
+    Args:
+        most: How many bytes a request may have.
+        size: How many bytes an item has.
+        shortened: An item that is cut to so many bytes.
+    """
 
     def __init__(self, most: int, size: Callable[[Item], int], shortened: Callable[[Item, int], Item]) -> None:
-        self._most = most
+        self.most = most
         self._size = size
         self._shortened = shortened
         self.closed = False
@@ -146,7 +152,7 @@ class _Requests(Generic[Item]):
 
     def of(self, items: Sequence[Item]) -> Iterator[list[Item]]:
         """The items in their order, as many to a request as it has room for."""
-        room = max(self._most - _groups_size(items), self._most // 2)
+        room = max(self.most - _groups_size(items), self.most // 2)
         part, left = list[Item](), room
         for whole in items:
             item, size = self._fitted(whole, room) or (whole, room)
@@ -157,6 +163,11 @@ class _Requests(Generic[Item]):
             left -= size
         if part:
             yield part
+
+    @guard("reckoning the size of a span or log record")
+    def size(self, item: Item) -> int:
+        """How many bytes an item has."""
+        return self._size(item)
 
     @guard("fitting a span or log record into a request")
     def _fitted(self, item: Item, room: int) -> tuple[Item, int]:

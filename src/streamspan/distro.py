@@ -1,5 +1,6 @@
 """What ``opentelemetry-instrument`` loads: defaults for the pipeline, and which instrumentors run beside ours."""
 
+import atexit
 import os
 from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
@@ -8,20 +9,20 @@ from typing import Any
 from opentelemetry.environment_variables import OTEL_LOGS_EXPORTER, OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER
 from opentelemetry.instrumentation.distro import BaseDistro  # pyright: ignore[reportMissingTypeStubs]
 from opentelemetry.sdk._configuration import _OTelSDKConfigurator
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter
 from opentelemetry.sdk.environment_variables import (
     OTEL_BLRP_SCHEDULE_DELAY,
     OTEL_BSP_SCHEDULE_DELAY,
     OTEL_EXPORTER_OTLP_LOGS_PROTOCOL,
     OTEL_EXPORTER_OTLP_METRICS_PROTOCOL,
     OTEL_EXPORTER_OTLP_PROTOCOL,
+    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
     OTEL_SPAN_EVENT_COUNT_LIMIT,
 )
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from streamspan import instrumentor, rivals
-from streamspan.batches import SizedLogRecordExporter, SizedSpanExporter
+from streamspan.delivery import LogRecordDelivery, SpanDelivery
 from streamspan.errors import logger
+from streamspan.outages import Outages
 from streamspan.sdks import botocore
 from streamspan.settings import Settings
 from streamspan.version import __version__
@@ -76,9 +77,12 @@ class StreamspanConfigurator(_OTelSDKConfigurator):
 
     def _configure(self, **kwargs: Any) -> None:
         if "OTEL_CONFIG_FILE" not in os.environ:  # which allows no other source of configuration
-            kwargs.setdefault("export_span_processor", _span_processor)
-            kwargs.setdefault("export_log_record_processor", _log_record_processor)
-            kwargs["exporter_args_map"] = {**_log_arguments(), **_metric_arguments(), **kwargs.get("exporter_args_map", {})}
+            outages = Outages()
+            atexit.register(outages.close)  # last of all: what is registered first runs last, and providers are made below
+            kwargs.setdefault("export_span_processor", partial(SpanDelivery, outages=outages))
+            kwargs.setdefault("export_log_record_processor", partial(LogRecordDelivery, outages=outages))
+            routes = {**_span_arguments(), **_log_arguments(), **_metric_arguments(outages)}
+            kwargs["exporter_args_map"] = {**routes, **kwargs.get("exporter_args_map", {})}
             kwargs["resource_attributes"] = {
                 **kwargs.get("resource_attributes", {}),
                 "telemetry.distro.name": "streamspan",
@@ -87,28 +91,29 @@ class StreamspanConfigurator(_OTelSDKConfigurator):
         super()._configure(**kwargs)  # pyright: ignore[reportUnknownMemberType]
 
 
-def _span_processor(span_exporter: SpanExporter, *args: Any, **kwargs: Any) -> BatchSpanProcessor:
-    """What the SDK would send spans with, in requests of a size that receivers take."""
-    return BatchSpanProcessor(SizedSpanExporter(span_exporter), *args, **kwargs)
+def _span_arguments() -> dict[type, dict[str, Any]]:
+    """How spans are sent over HTTP: through a `Route`, unless the user has a session of their own for it."""
+    if not _is_over_http(OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL, "TRACES"):
+        return {}
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - where it is used anyway
 
+    from streamspan.routes import Route  # noqa: PLC0415
 
-def _log_record_processor(exporter: LogRecordExporter, *args: Any, **kwargs: Any) -> BatchLogRecordProcessor:
-    """What the SDK would send log records with, in requests of a size that receivers take."""
-    return BatchLogRecordProcessor(SizedLogRecordExporter(exporter), *args, **kwargs)
+    return {OTLPSpanExporter: {"session": Route()}}
 
 
 def _log_arguments() -> dict[type, dict[str, Any]]:
-    """How logs are sent over HTTP: through a `LogRoute`, unless the user has a session of their own for it."""
+    """The same for logs, and a `LogRoute`."""
     if not _is_over_http(OTEL_LOGS_EXPORTER, OTEL_EXPORTER_OTLP_LOGS_PROTOCOL, "LOGS"):
         return {}
-    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter  # noqa: PLC0415 - where it is used anyway
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter  # noqa: PLC0415
 
     from streamspan.routes import LogRoute  # noqa: PLC0415
 
     return {OTLPLogExporter: {"session": LogRoute()}}
 
 
-def _metric_arguments() -> dict[type, dict[str, Any]]:
+def _metric_arguments(outages: Outages) -> dict[type, dict[str, Any]]:
     """The same for metrics, and a `MetricRoute`."""
     if not _is_over_http(OTEL_METRICS_EXPORTER, OTEL_EXPORTER_OTLP_METRICS_PROTOCOL, "METRICS"):
         return {}
@@ -116,7 +121,7 @@ def _metric_arguments() -> dict[type, dict[str, Any]]:
 
     from streamspan.routes import MetricRoute  # noqa: PLC0415
 
-    return {OTLPMetricExporter: {"session": MetricRoute()}}
+    return {OTLPMetricExporter: {"session": MetricRoute(outages)}}
 
 
 def _is_over_http(exporter: str, protocol: str, signal: str) -> bool:
