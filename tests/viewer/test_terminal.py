@@ -1,4 +1,4 @@
-"""The terminal's table, its lines where there is no terminal, and a short load."""
+"""Lines where there is no terminal, and a short load."""
 
 import io
 import threading
@@ -9,30 +9,12 @@ from rich.console import Console
 
 from streamspan import semconv
 from streamspan.viewer.calls import rows
-from streamspan.viewer.live_screen import LiveScreen
 from streamspan.viewer.terminal import Lines
 
 from arriving import ours, progress, span
 from viewing import Running
 
 BAD = "\x1b[2J\x1b]0;owned\x07[red]Lima\u202e"
-
-
-def test_table(viewer: Running) -> None:
-    """Running calls with their text, stalled ones marked, finished ones below; nothing hostile reaches the terminal."""
-    viewer.send(progress("In Peru", 1000, 2))
-    viewer.send(progress(BAD, 2000, 2, "stalled", span_id="c" * 16))
-    file = io.StringIO()
-    screen = LiveScreen(Console(file=file, width=100, height=30), viewer.inbox.running, viewer.page)
-    row = next(rows(span(ours(model=BAD))))
-    assert row.call
-    screen.ended(row.call)
-    screen._console.print(screen.drawn())
-    drawn = file.getvalue()
-    assert viewer.page in drawn
-    for shown in ("2 running", "gpt-4.1", "In Peru", "stalled 3 s", "1 calls", "[red]Lima"):
-        assert shown in drawn, drawn
-    assert not {"\x1b", "\x07", "\u202e"} & set(drawn)
 
 
 def test_lines() -> None:

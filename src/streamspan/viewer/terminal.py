@@ -14,6 +14,7 @@ from rich.text import Text
 
 from streamspan.viewer import screen
 from streamspan.viewer.app import Viewer, retried
+from streamspan.viewer.board import Board
 from streamspan.viewer.calls import Call, Detail, Row
 from streamspan.viewer.forward import Forward
 from streamspan.viewer.guard import TOKEN, Access
@@ -25,6 +26,7 @@ from streamspan.viewer.store import MEMORY, Store
 from streamspan.viewer.traces import Traces
 
 _CALLS_KEPT: Final = 1000
+_NOTICES_KEPT: Final = 100
 _WIDTH_OF_A_FILE: Final = 120
 
 
@@ -42,7 +44,6 @@ class Terminal:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.calls: deque[Call] = deque(maxlen=_CALLS_KEPT)
-        self.live: LiveScreen | None = None
         self._traces = Traces()
 
     def news(self, rows: Sequence[Row]) -> Sequence[Row]:
@@ -150,26 +151,38 @@ def view(options: Options, console: Console, *, live: bool = False) -> None:
         CannotListenError: the port is in use, or the host is not ours.
         StoreError: the database cannot be used.
     """
-    terminal = Lines(console) if live else Terminal(console)
+    if live and console.is_terminal and not console.is_dumb_terminal:
+        _draw(options, console)
+    else:
+        _print(options, Lines(console) if live else Terminal(console))
+
+
+def _print(options: Options, terminal: Terminal) -> None:
     with stop_signal() as stopped, viewing(options, terminal.show, say) as served:
-        console.print(Text(f"Your calls: {served.page}  (OTLP/HTTP at the same address; Ctrl-C ends)"), soft_wrap=True)
-        if live and console.is_terminal:
-            terminal.live = LiveScreen(console, served.inbox.running, served.page)
-            terminal.live.run(stopped)
+        told = f"Your calls: {served.page}  (OTLP/HTTP at the same address; Ctrl-C ends)"
+        terminal.console.print(Text(told), soft_wrap=True)
         while not stopped.wait(timeout=1):
             pass
     terminal.show_unfinished()
 
 
+def _draw(options: Options, console: Console) -> None:
+    notices: deque[str] = deque(maxlen=_NOTICES_KEPT)
+    try:
+        with stop_signal() as stopped, viewing(options, lambda _: None, notices.append) as served:
+            LiveScreen(console, Board(served.inbox), served.page, served.address, notices).run(stopped)
+    finally:
+        for notice in notices:
+            say(notice)
+
+
 class Lines(Terminal):
-    """Prints a line for each call, or has a table show it."""
+    """Prints a line for each call."""
 
     def show(self, rows: Sequence[Row]) -> None:
         """Tell of the calls that are new among these rows."""
         for row in self.news(rows):
-            if row.call and self.live:
-                self.live.ended(row.call)
-            elif row.call:
+            if row.call:
                 self.console.print(Text(told(row, row.call)), soft_wrap=True)
 
     def show_unfinished(self) -> None:
@@ -183,13 +196,17 @@ def say(line: str) -> None:
 
 @contextmanager
 def stop_signal() -> Generator[threading.Event]:
-    """An event that SIGINT and SIGTERM set while the block runs."""
+    """An event that SIGINT, SIGTERM and the end of the terminal set while the block runs."""
     stopped = threading.Event()
 
     def stop(*_: object) -> None:
         stopped.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:  # as nohup has it
+        numbers.append(hangup)
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield stopped
     finally:

@@ -9,7 +9,6 @@ import { line, visible } from "./visible.js";
 const TICK_MS = 100;
 const STAYS_MS = 1_600;
 const STALLED_MS = 2_000;
-const MOST_AGE_MS = 600_000;
 const SHOWN_CHARACTERS = 1_500; // more than a card can hold
 
 export class Running {
@@ -214,11 +213,8 @@ export function soFar(summary, text) {
   return text.length >= SHOWN_CHARACTERS && summary.characters > text.length ? `\u2026${text}` : text;
 }
 
-// How long ago it was so; told by another machine's clock this can be nonsense, and is left out.
-export function ageOf(summary) {
-  const age = Date.now() - (summary.at_ms ?? Date.now());
-  return age > 0 && age < MOST_AGE_MS ? age : 0;
-}
+// How long ago it was so, by the clock of the viewer: that of the program may be a wrong one.
+export const ageOf = (summary) => summary.heard_ms_ago ?? 0;
 
 // The clock of the machine that the call runs on may be another one: its own count goes on here, from when it came.
 export function elapsedOf(summary, at) {
