@@ -20,6 +20,16 @@ def posted(address: str, message: Message) -> int:
         connection.close()
 
 
+def read(address: str, path: str) -> Any:
+    """The JSON that a viewer has there."""
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=20)
+    try:
+        connection.request("GET", path)
+        return json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+
+
 class Running:
     """A viewer, and a client of it."""
 
