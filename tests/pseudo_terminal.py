@@ -48,7 +48,7 @@ class PseudoTerminal:
         """What was written after the screen was what it had been."""
         return _ESCAPES.sub("", self.written.rpartition(_LEAVES)[2])
 
-    def shows(self, is_there: Callable[[str], Any], seconds: float = 20) -> str:
+    def shows(self, is_there: Callable[[str], Any], seconds: float = 50) -> str:
         """The screen, once it is as it is expected."""
         until = time.monotonic() + seconds
         while not is_there(shown := self.screen):
@@ -65,7 +65,7 @@ class PseudoTerminal:
         """Another size of the window."""
         fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
-    def ended(self, seconds: float = 20) -> int:
+    def ended(self, seconds: float = 50) -> int:
         """The exit code, once it is there; the terminal is as it was."""
         until = time.monotonic() + seconds
         while self.process.poll() is None:
