@@ -128,13 +128,19 @@ async def _body(http: Request, limit: int) -> tuple[bytes, bytes]:
     async def pieces() -> AsyncIterator[bytes]:
         async for piece in http.stream():
             raw.extend(piece)
+            if len(raw) > limit:  # compressed, it can be large and hold nothing
+                raise _too_large(limit)
             yield piece
 
     async for piece in _decompressed(pieces(), encoding, limit):
         body += piece
         if len(body) > limit:
-            raise RefusedError(413, RESOURCE_EXHAUSTED, f"the body is larger than {limit} bytes after decompression")
+            raise _too_large(limit)
     return bytes(raw), bytes(body)
+
+
+def _too_large(limit: int) -> RefusedError:
+    return RefusedError(413, RESOURCE_EXHAUSTED, f"the body is larger than {limit} bytes, before or after decompression")
 
 
 def _decompressed(pieces: AsyncIterator[bytes], encoding: str, limit: int) -> AsyncIterator[bytes]:

@@ -5,7 +5,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -115,7 +115,7 @@ def viewing(options: Options, on_rows: Callable[[Sequence[Row]], None], say: Cal
     access = Access.to(options.host, options.token, options.hosts)
     with ExitStack() as stack:
         listener = stack.enter_context(listen(options.host, options.port))
-        inbox = Inbox(stack.enter_context(closing(Store(options.database, say=say))), on_rows)
+        inbox = Inbox(stack.enter_context(closing(Store(options.database, say=say))), _printing(on_rows))
         stack.callback(inbox.close)
         forward = stack.enter_context(closing(Forward(options.forward, say))).put if options.forward else None
         viewer = Viewer(inbox, access, {"database": options.database, "forward": options.forward or None}, forward)
@@ -125,6 +125,16 @@ def viewing(options: Options, on_rows: Callable[[Sequence[Row]], None], say: Cal
         stack.callback(viewer.close)
         page = f"{_reachable(address)}/?{TOKEN}={access.token}" if access.token else address
         yield Served(page, _reachable(address), inbox, access.token)
+
+
+def _printing(show: Callable[[Sequence[Row]], None]) -> Callable[[Sequence[Row]], None]:
+    """``show``, whose output may be closed: rich then ends the program, which here would be somebody's request."""
+
+    def shown(rows: Sequence[Row]) -> None:
+        with suppress(OSError, SystemExit):
+            show(rows)
+
+    return shown
 
 
 def _grpc(options: Options, access: Access, inbox: Inbox, forward: OnRequest | None) -> AbstractContextManager[int]:
