@@ -83,13 +83,17 @@ async def _export(
     on_request: OnRequest | None,
 ) -> Response:
     media_type = http.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def take(raw: bytes, body: bytes) -> None:
+        message = _decode(body, media_type, request)
+        if on_request:
+            on_request(http.url.path, http.headers, raw)
+        sink(message)
+
     try:
         _check_media_type(media_type)
         raw, body = await _body(http, limit)
-        message = await run_in_threadpool(_decode, body, media_type, request)
-        if on_request:
-            on_request(http.url.path, http.headers, raw)
-        await run_in_threadpool(sink, message)
+        await run_in_threadpool(take, raw, body)
     except UnavailableError as unavailable:
         if on_request:  # it has gone on, and is to go on once
             return _answer(response(), media_type, 200)
