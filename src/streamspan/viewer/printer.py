@@ -27,23 +27,25 @@ class Printer:
         self._waiting: deque[Row] = deque()
         self._lost = 0
         self._changed = threading.Condition()
-        self._is_closing = False
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="streamspan-printer", daemon=True)
         self._thread.start()
 
     def put(self, rows: Sequence[Row]) -> None:
         """Show these, some time; returns at once."""
         with self._changed:
+            is_first = not self._waiting
             self._waiting.extend(row.brief() for row in rows)
             while len(self._waiting) > MOST:
                 self._waiting.popleft()
                 self._lost += 1
-            self._changed.notify()
+            if is_first:
+                self._changed.notify()
 
     def close(self) -> None:
         """Show what waits, if that can be done."""
+        self._closing.set()
         with self._changed:
-            self._is_closing = True
             self._changed.notify()
         self._thread.join(_AT_THE_END)
 
@@ -53,13 +55,12 @@ class Printer:
             if lost:
                 self._left_out(lost)
             self._show(rows)
-            with self._changed:
-                self._changed.wait_for(lambda: self._is_closing, _BEAT)
+            self._closing.wait(_BEAT)
 
     def _taken(self) -> tuple[Sequence[Row], int] | None:
         """All that waits, once there is something; None at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._is_closing)
+            self._changed.wait_for(lambda: self._waiting or self._closing.is_set())
             if not self._waiting:
                 return None
             rows, lost = list(self._waiting), self._lost

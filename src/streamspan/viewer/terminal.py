@@ -28,7 +28,7 @@ from streamspan.viewer.traces import Traces
 
 Given = TypeVar("Given")
 _CALLS_KEPT: Final = 1000
-_CARDS_AT_ONCE: Final = 20
+_CARDS_AT_ONCE: Final = 10
 _NOTICES_KEPT: Final = 100
 _WIDTH_OF_A_FILE: Final = 120
 

@@ -25,6 +25,7 @@ export class Running {
     this.onOpen = onOpen;
     this.onChange = onChange;
     this.isPaused = false;
+    this.isLost = false;
   }
 
   get size() {
@@ -58,6 +59,11 @@ export class Running {
     card.finish(summary);
     this.#count();
     setTimeout(() => this.#drop(id), STAYS_MS);
+  }
+
+  // Nothing is known of the calls while the viewer does not answer: what is shown is how they were.
+  lose(isLost) {
+    this.isLost = isLost;
   }
 
   pause(isPaused) {
@@ -117,7 +123,7 @@ export class Running {
     if (this.#cards.size === 0) {
       clearInterval(this.#ticking);
       this.#ticking = undefined;
-    } else if (!document.hidden && !this.isPaused) {
+    } else if (!document.hidden && !this.isPaused && !this.isLost) {
       for (const card of this.#cards.values()) card.tick();
     }
   }
