@@ -203,6 +203,35 @@ def test_bytes_forks_and_a_death(tmp_path: Path) -> None:
     store.close()
 
 
+POOLS = """
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from opentelemetry import trace
+def ask(model):
+    with trace.get_tracer("t").start_as_current_span("chat", attributes={"gen_ai.operation.name": "chat", "gen_ai.request.model": model}):
+        return model
+if __name__ == "__main__":
+    with ProcessPoolExecutor(2, mp_context=get_context(sys.argv[1])) as pool:
+        print(*pool.map(ask, ["a", "b", "c"]))
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_pools(tmp_path: Path, method: str) -> None:
+    """The calls of short-lived workers are there, which leave without what `atexit` has."""
+    (tmp_path / "app.py").write_text(POOLS)
+    database = tmp_path / "view.db"
+    command = [*RUN, "--db", str(database), "app.py", method]
+    done = subprocess.run(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=50
+    )
+    assert (done.returncode, done.stdout) == (0, "a b c\n"), done.stderr
+    store = Store(str(database))
+    assert store.select("SELECT model FROM calls ORDER BY 1") == [("a",), ("b",), ("c",)]
+    store.close()
+
+
 ASKS = """
 import signal, sys
 interrupts = []
