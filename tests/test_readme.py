@@ -91,8 +91,8 @@ def test_programmatic_example_runs() -> None:
 def test_commands_exist() -> None:
     """Every command is a script of this repository, or one that the installation brings; their help can be asked for."""
     commands = {line.split()[0] for block in blocks("sh") for line in block.splitlines()}
-    assert commands == {"scripts/demo", "scripts/test", "pip", "opentelemetry-instrument"}
-    for script in ("scripts/demo", "scripts/test"):
+    assert commands == {"scripts/demo", "scripts/test", "scripts/stack-test", "pip", "opentelemetry-instrument"}
+    for script in ("scripts/demo", "scripts/test", "scripts/stack-test"):
         assert os.access(ROOT / script, os.X_OK)
     assert shutil.which("opentelemetry-instrument", path=str(BIN))
     with pytest.raises(SystemExit) as ended:

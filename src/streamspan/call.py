@@ -404,6 +404,7 @@ class Call:
         ended = self._sum_up(kind, error, at)
         if self.hold is not None:
             spend(self.hold, ended, is_accepted=self.accepted)
+            self._telemetry.tell_budgets()
         if (content := self._telemetry.content).upload is not None:
             known = {**ended.opening, **ended.attributes()}
             ended = replace(ended, references=content.store(self._span.get_span_context(), ended.messages, known))

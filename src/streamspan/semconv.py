@@ -248,6 +248,16 @@ STALLED_MS: Final = "streamspan.stalled_ms"
 CHARACTERS: Final = "streamspan.characters"
 """int: The characters of output so far."""
 
+# --- log events of budgets (beside their key and period) ----------------------------------------------------------------
+BUDGET_EVENT: Final = "streamspan.budget.balance"
+"""log event: How a budget stands, some seconds after a call counted against it."""
+BUDGET_SPENT: Final = "streamspan.budget.spent_usd"
+"""double, USD: What is spent of it in its period, by all who share its ledger."""
+BUDGET_LEFT: Final = "streamspan.budget.left_usd"
+"""double, USD: What can still be spent: the limit without what is spent, and without what is held for calls that run."""
+BUDGET_LIMIT: Final = "streamspan.budget.limit_usd"
+"""double, USD: How much may be spent in the period."""
+
 # --- log events when a call has ended ---------------------------------------------------------------------------------
 DETAILS_EVENT: Final = "gen_ai.client.inference.operation.details"
 """log event: The whole of a call at its end, with the attributes of its span; the messages are structured (`details_event`)."""

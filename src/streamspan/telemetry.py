@@ -10,6 +10,7 @@ from streamspan import semconv
 from streamspan.content import Content
 from streamspan.conventions import BY_NAME, Conventions
 from streamspan.counted import Counted
+from streamspan.enforcement.balance_log import BalanceLog
 from streamspan.enforcement.gate import gate_of
 from streamspan.instruments import Instruments, instruments_of
 from streamspan.pricing import PriceBook
@@ -28,6 +29,7 @@ class Telemetry:
     content: Content
     conventions: Conventions
     instruments: Instruments
+    balance_log: BalanceLog
     counted: Counted = field(default_factory=Counted)
     of_unsampled: "Telemetry | None" = None
     """What is handed to calls whose span is not sampled: it takes metrics and costs, and nothing else."""
@@ -46,7 +48,8 @@ class Telemetry:
         logger = get_logger("streamspan", __version__, logger_provider, conventions.schema_url)
         instruments = instruments_of(meter_provider, conventions)
         gate_of(settings)  # whose budgets there are metrics of from now on
-        full = cls(tracer, logger, settings, PriceBook(settings.price_overrides), Content(settings), conventions, instruments)
+        prices, content, balance_log = PriceBook(settings.price_overrides), Content(settings), BalanceLog(logger)
+        full = cls(tracer, logger, settings, prices, content, conventions, instruments, balance_log)
         numbers = settings.only_numbers()
         return replace(
             full, of_unsampled=replace(full, logger=NoOpLogger("streamspan"), settings=numbers, content=Content(numbers))
@@ -62,6 +65,11 @@ class Telemetry:
     def reports_progress(self) -> bool:
         """Whether somebody takes log events of running streams."""
         return self.settings.progress_interval > 0 and self.takes(semconv.PROGRESS_EVENT)
+
+    def tell_budgets(self) -> None:
+        """Has it told before long how the budgets stand, if somebody takes log events while calls run, and of this."""
+        if self.settings.progress_interval > 0 and self.takes(semconv.BUDGET_EVENT):
+            self.balance_log.note()
 
     def takes(self, event: str) -> bool:
         """Whether somebody takes log events of this name."""
