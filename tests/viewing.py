@@ -9,6 +9,27 @@ from google.protobuf.message import Message
 from streamspan.viewer.terminal import Served
 
 
+def posted(address: str, message: Message) -> int:
+    """The status with which OTLP is answered."""
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=20)
+    path = "/v1/logs" if "Logs" in type(message).__name__ else "/v1/traces"
+    try:
+        connection.request("POST", path, message.SerializeToString(), {"content-type": "application/x-protobuf"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def read(address: str, path: str) -> Any:
+    """The JSON that a viewer has there."""
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=20)
+    try:
+        connection.request("GET", path)
+        return json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+
+
 class Running:
     """A viewer, and a client of it."""
 

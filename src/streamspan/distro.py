@@ -6,6 +6,7 @@ from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from opentelemetry._logs import get_logger_provider
 from opentelemetry.environment_variables import OTEL_LOGS_EXPORTER, OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER
 from opentelemetry.instrumentation.distro import BaseDistro  # pyright: ignore[reportMissingTypeStubs]
 from opentelemetry.sdk._configuration import _OTelSDKConfigurator
@@ -18,6 +19,7 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
     OTEL_SPAN_EVENT_COUNT_LIMIT,
 )
+from opentelemetry.trace import get_tracer_provider
 
 from streamspan import instrumentor, rivals
 from streamspan.delivery import LogRecordDelivery, SpanDelivery
@@ -26,6 +28,7 @@ from streamspan.outages import Outages
 from streamspan.sdks import botocore
 from streamspan.settings import Settings
 from streamspan.version import __version__
+from streamspan.workers import at_the_end_of_workers
 
 DEFAULTS = {
     OTEL_TRACES_EXPORTER: "otlp",
@@ -89,6 +92,14 @@ class StreamspanConfigurator(_OTelSDKConfigurator):
                 "telemetry.distro.version": __version__,
             }
         super()._configure(**kwargs)  # pyright: ignore[reportUnknownMemberType]
+        at_the_end_of_workers(_flush)
+
+
+def _flush() -> None:
+    """Send what waits: calls, and what was said of them."""
+    for provider in (get_tracer_provider(), get_logger_provider()):
+        if flush := getattr(provider, "force_flush", None):
+            flush()
 
 
 def _span_arguments() -> dict[type, dict[str, Any]]:

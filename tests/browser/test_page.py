@@ -139,6 +139,19 @@ def test_hostile_text(viewer: Viewer, app: App, open_page: Opener) -> None:
     assert [href for href in page.evaluate("[...document.links].map((a) => a.protocol)") if href != "http:"] == []
 
 
+def test_a_megabyte(viewer: Viewer, open_page: Opener) -> None:
+    """A long answer, with words and without, is shown whole, in pieces that are laid out once they are in sight; none cuts a character."""
+    long = "Words that fill a megabyte. " * 36_000 + "x" * 50_001 + "\U0001f600" * 25_000
+    found = {"gen_ai.request.model": "long", "gen_ai.output.messages": stored.messages("assistant", long)}
+    stored.send(viewer.url, stored.call(0xB16, time.time_ns(), 900, found))
+    page = open_page(f"{viewer.url}/calls/{0xB16:032x}/{1:016x}")
+    expect(page.locator(".turn[data-output] .piece").nth(200)).to_be_attached()
+    pieces = page.evaluate("[...document.querySelectorAll('.turn[data-output] .piece')].map((piece) => piece.textContent)")
+    assert ("".join(pieces) == long, max(map(len, pieces)) <= 4000) == (True, True)
+    page.keyboard.press("m")
+    expect(page.locator(".turn[data-output] .piece").nth(200)).to_be_attached()
+
+
 # --- 5,000 calls ----------------------------------------------------------------------------------------------------
 
 

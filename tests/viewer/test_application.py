@@ -1,5 +1,6 @@
 """`streamspan run`: the program notices nothing, and its calls are there."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from streamspan.viewer.application import command_of, environment
 from streamspan.viewer.store import Store
 
 from arriving import ours, span
-from viewing import Running
+from pseudo_terminal import terminal
+from viewing import Running, read
 
 RUN = [sys.executable, "-m", "streamspan.cli", "run", "--port", "0"]
 PROGRAM = """
@@ -167,3 +169,93 @@ def test_view_where_a_viewer_runs(viewer: Running, capsys: pytest.CaptureFixture
     assert cli.main(["view", "--port", port, "--db", ":memory:"]) == 1
     told = f"streamspan view: a viewer runs there already, open {viewer.address} (its calls: :memory:)\n"
     assert capsys.readouterr() == ("", told)
+
+
+FORKS = """
+import os, sys
+from opentelemetry import trace
+def ask(model):
+    with trace.get_tracer("t").start_as_current_span("chat", attributes={"gen_ai.operation.name": "chat", "gen_ai.request.model": model}):
+        pass
+if not (child := os.fork()):
+    ask("child")
+    sys.exit(0)
+os.waitpid(child, 0)
+ask("parent")
+sys.stdout.buffer.write(repr(sys.argv[1:]).encode() + sys.stdin.buffer.read())
+sys.stdout.flush()
+trace.get_tracer_provider().force_flush()
+os.kill(os.getpid(), 9)
+"""
+OURS_TOO = ["--port", "x", "--db", "--end", "-m", "--", "--help"]
+
+
+def test_bytes_forks_and_a_death(tmp_path: Path) -> None:
+    """Bytes are passed as they are, options behind the program are its own, a child's calls are there, and its death is ours."""
+    (tmp_path / "app.py").write_text(FORKS)
+    database, given = tmp_path / "view.db", bytes(range(256)) * 4096
+    command = [*RUN, "--db", str(database), "app.py", *OURS_TOO]
+    done = subprocess.run(command, cwd=tmp_path, input=given, capture_output=True, check=False, timeout=50)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert done.stdout == repr(OURS_TOO).encode() + given
+    store = Store(str(database))
+    assert store.select("SELECT model FROM calls ORDER BY 1") == [("child",), ("parent",)]
+    store.close()
+
+
+POOLS = """
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from opentelemetry import trace
+def ask(model):
+    with trace.get_tracer("t").start_as_current_span("chat", attributes={"gen_ai.operation.name": "chat", "gen_ai.request.model": model}):
+        return model
+if __name__ == "__main__":
+    with ProcessPoolExecutor(2, mp_context=get_context(sys.argv[1])) as pool:
+        print(*pool.map(ask, ["a", "b", "c"]))
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_pools(tmp_path: Path, method: str) -> None:
+    """The calls of short-lived workers are there, which leave without what `atexit` has."""
+    (tmp_path / "app.py").write_text(POOLS)
+    database = tmp_path / "view.db"
+    command = [*RUN, "--db", str(database), "app.py", method]
+    done = subprocess.run(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=50
+    )
+    assert (done.returncode, done.stdout) == (0, "a b c\n"), done.stderr
+    store = Store(str(database))
+    assert store.select("SELECT model FROM calls ORDER BY 1") == [("a",), ("b",), ("c",)]
+    store.close()
+
+
+ASKS = """
+import signal, sys
+interrupts = []
+signal.signal(signal.SIGINT, lambda *_: interrupts.append(1))
+print("tty", sys.stdin.isatty(), sys.stdout.isatty(), input("name? "))
+while not interrupts:
+    signal.sigtimedwait([], 0.05)
+signal.sigtimedwait([], 0.5)
+print(len(interrupts), "interrupt")
+sys.exit(7)
+"""
+
+
+def test_in_a_terminal(tmp_path: Path) -> None:
+    """The program has the terminal, and a Ctrl-C once; when it has ended the page stays until the next one; the code is its own."""
+    (tmp_path / "app.py").write_text(ASKS)
+    with terminal([*RUN, "--db", ":memory:", str(tmp_path / "app.py")], columns=200) as shown:
+        shown.shows(lambda _: "name? " in shown.written)
+        shown.type("Ann\n")
+        shown.shows(lambda _: "tty True True Ann" in shown.written)
+        shown.type("\x03")
+        shown.shows(lambda _: "ended with exit code 7; the page stays until Ctrl-C" in shown.written)
+        assert "1 interrupt" in shown.written
+        address = re.findall(r"your calls: (http://\S+)", shown.written)[0]
+        assert read(address, "/api/about")["name"] == "streamspan"
+        shown.type("\x03")
+        assert shown.ended() == 7

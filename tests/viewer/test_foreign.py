@@ -124,6 +124,30 @@ def test_one_call_in_four_dialects(attributes: Mapping[str, Any], events: Any) -
     assert (found["input"], found["output"], found["tools"]) == ([TOLD, ASKED], [ANSWERED], [TOOL])
 
 
+def test_openinference_of_the_real_sdks() -> None:
+    """As its instrumentors 0.1.66 and 3.1 have it: the model of a call that failed in the parameters, and tool calls twice."""
+    openai = {"openinference.span.kind": "LLM", "llm.system": "openai", "llm.invocation_parameters": '{"model": "gpt-4.1"}'}
+    failed = shown(openai, failed=True)["summary"]
+    assert (failed["model"], failed["response_model"]) == ("gpt-4.1", None)
+    told = shown({**openai, "llm.model_name": "gpt-4.1-2025-04-14"})["summary"]
+    assert (told["model"], told["response_model"]) == ("gpt-4.1", "gpt-4.1-2025-04-14")
+    call = {"id": "c1", "function.name": "find", "function.arguments": '{"city": "Lima"}'}
+    message = "llm.output_messages.0.message"
+    anthropic = {
+        "openinference.span.kind": "LLM",
+        "llm.invocation_parameters": "[1]",
+        f"{message}.role": "assistant",
+        f"{message}.contents.0.message_content.type": "text",
+        f"{message}.contents.0.message_content.text": "Looking.",
+        f"{message}.contents.1.message_content.type": "tool_use",
+        **{f"{message}.contents.1.tool_call.{name}": value for name, value in call.items()},
+        **{f"{message}.tool_calls.0.tool_call.{name}": value for name, value in call.items()},
+    }
+    asked = {"type": "tool_call", "id": "c1", "name": "find", "arguments": {"city": "Lima"}}
+    parts = [{"type": "text", "content": "Looking."}, asked]
+    assert shown(anthropic)["output"] == [{"role": "assistant", "parts": parts}]
+
+
 def test_what_openinference_has_beside() -> None:
     """Its counts of cached and reasoning tokens, its cost and its tags."""
     told = shown(OPENINFERENCE)["summary"]

@@ -195,13 +195,23 @@ def test_other_paths(site: Site) -> None:
     assert site.post("/v1/other", b"")[0] == 404
 
 
+TOO_LARGE = f"the body is larger than {LIMIT} bytes, before or after decompression"
+
+
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "deflate"])
 def test_over_the_limit(site: Site, encoding: str) -> None:
     """A body over the limit is refused with 413, whether it was large before or after decompression."""
     body = message("x" * LIMIT).SerializeToString()
     compressed = {"identity": body, "gzip": gzip.compress(body), "deflate": zlib.compress(body)}[encoding]
     status, _, answer = site.post("/v1/traces", compressed, Content_Type=PROTOBUF, Content_Encoding=encoding)
-    assert (status, refusal(answer)) == (413, (8, f"the body is larger than {LIMIT} bytes after decompression"))
+    assert (status, refusal(answer)) == (413, (8, TOO_LARGE))
+
+
+def test_much_that_holds_nothing(site: Site) -> None:
+    """A compressed body is bounded as it comes, too: empty members of gzip unpack to nothing, however many there are."""
+    body = gzip.compress(b"") * (LIMIT // 20 + 100)
+    status, _, answer = site.post("/v1/traces", body, Content_Type=PROTOBUF, Content_Encoding="gzip")
+    assert (status, refusal(answer)) == (413, (8, TOO_LARGE))
 
 
 def test_compression_bomb(site: Site) -> None:

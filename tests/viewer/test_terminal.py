@@ -1,38 +1,24 @@
-"""The terminal's table, its lines where there is no terminal, and a short load."""
+"""Lines where there is no terminal, and a short load."""
 
 import io
+import re
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from streamspan import semconv
 from streamspan.viewer.calls import rows
-from streamspan.viewer.live_screen import LiveScreen
 from streamspan.viewer.terminal import Lines
 
 from arriving import ours, progress, span
-from viewing import Running
+from viewing import Running, posted, read
 
 BAD = "\x1b[2J\x1b]0;owned\x07[red]Lima\u202e"
-
-
-def test_table(viewer: Running) -> None:
-    """Running calls with their text, stalled ones marked, finished ones below; nothing hostile reaches the terminal."""
-    viewer.send(progress("In Peru", 1000, 2))
-    viewer.send(progress(BAD, 2000, 2, "stalled", span_id="c" * 16))
-    file = io.StringIO()
-    screen = LiveScreen(Console(file=file, width=100, height=30), viewer.inbox.running, viewer.page)
-    row = next(rows(span(ours(model=BAD))))
-    assert row.call
-    screen.ended(row.call)
-    screen._console.print(screen.drawn())
-    drawn = file.getvalue()
-    assert viewer.page in drawn
-    for shown in ("2 running", "gpt-4.1", "In Peru", "stalled 3 s", "1 calls", "[red]Lima"):
-        assert shown in drawn, drawn
-    assert not {"\x1b", "\x07", "\u202e"} & set(drawn)
 
 
 def test_lines() -> None:
@@ -44,6 +30,19 @@ def test_lines() -> None:
         lines.show(list(rows(span(ours(**more)))))
     lines.show(list(rows(span(name="GET", span_id="c" * 16))))
     assert file.getvalue() == "gpt-4.1 | completed | 1.50 s | out 7 · $0.500000 | 0af76519 | In Peru. [red]Lima\n"
+
+
+def test_output_that_is_closed(capfd: pytest.CaptureFixture[str]) -> None:
+    """`streamspan view | head`: who sends is answered as before, and the page goes on."""
+    command = [sys.executable, "-m", "streamspan.cli", "view", "--port", "0", "--db", ":memory:"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        [address] = re.findall(r"http://[\d.]+:\d+", process.stdout.readline())
+        process.stdout.close()
+        assert [posted(address, span(ours(), span_id=f"{number:016x}")) for number in (1, 2)] == [200, 200]
+        assert read(address, "/api/totals")["stored"]["calls"] == 2
+        process.terminate()
+    assert capfd.readouterr().err == ""
 
 
 def test_many_at_once(viewer: Running) -> None:

@@ -17,7 +17,6 @@ from streamspan.viewer import export, queries
 from streamspan.viewer.database import StoreError
 from streamspan.viewer.inbox import Inbox, News
 from streamspan.viewer.queries import Query, QueryError
-from streamspan.viewer.summary import detail
 
 PAGE: Final = Path(__file__).with_name("page")
 _BEAT: Final = 0.25
@@ -125,11 +124,7 @@ class Api:
             await asyncio.sleep(_BEAT)
 
     def _detail(self, request: Request) -> dict[str, Any] | None:
-        key = (request.path_params["trace_id"], request.path_params["span_id"])
-        if running := self._inbox.running_detail(key):
-            return running
-        found = self._store.find(*key)
-        return detail(found[0], found[1], round(1e6 * found[0]["started_ms"])) if found else None
+        return self._inbox.detail((request.path_params["trace_id"], request.path_params["span_id"]))
 
 
 def answering(handler: Callable[[Request], Response]) -> Handler:

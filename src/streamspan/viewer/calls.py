@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -94,6 +94,10 @@ class Row:
     def key(self) -> tuple[str, str]:
         """What it is found by: the ids of its trace and its span."""
         return self.trace_id, self.span_id
+
+    def brief(self) -> "Row":
+        """The row without all that its span says, for who keeps many."""
+        return replace(self, detail=Detail())
 
 
 def rows(request: ExportTraceServiceRequest) -> Iterator[Row]:

@@ -41,12 +41,18 @@ def _system(parts: list[Any]) -> list[Any]:
 
 
 def _message(message: Any) -> str:
+    role, text = spoken(message)
+    return "\n\n".join(filter(None, (f"## {_HEADINGS.get(role, role)}" if isinstance(message, dict) else "", text)))
+
+
+def spoken(message: Any) -> tuple[str, str]:
+    """Who says it, and what."""
     if not isinstance(message, dict):
-        return _fenced(message)
+        return "", _fenced(message)
     fields = cast("dict[str, Any]", message)
-    role, parts = str(fields.get("role", "")), fields.get("parts", [])
+    parts = fields.get("parts", [])
     texts = map(_part, cast("list[Any]", parts)) if isinstance(parts, list) else [_fenced(parts)]
-    return "\n\n".join([f"## {_HEADINGS.get(role, role)}", *texts])
+    return str(fields.get("role", "")), "\n\n".join(texts)
 
 
 def _part(part: Any) -> str:

@@ -59,7 +59,7 @@ def renamed(attributes: dict[str, Any], events: Iterable[tuple[str, Mapping[str,
         return attributes
     events = list(events)
     found = {ours: value for ours, places in _PLACES.items() if (value := _first(tree, places)) is not None}
-    found |= _failure(events) | _messages(tree, events) | {semconv.OPERATION_NAME: operation}
+    found |= _asked_for(tree) | _failure(events) | _messages(tree, events) | {semconv.OPERATION_NAME: operation}
     return {**found, **attributes}
 
 
@@ -86,6 +86,15 @@ def _operation(attributes: Mapping[str, Any], tree: Mapping[str, Any]) -> Any:
     if (of_type := _at(tree, "llm request type")) is not None:
         return _TYPES.get(str(of_type), semconv.CHAT)
     return semconv.CHAT if semconv.REQUEST_MODEL in attributes else None
+
+
+def _asked_for(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The model that was asked for, from the parameters of the request: what OpenInference names is the one that answered."""
+    model = _fields(_read(_at(tree, "llm invocation_parameters"))).get("model")
+    if not isinstance(model, str):
+        return {}
+    answered = _first(tree, ("llm response model_name", "llm model_name"))
+    return {semconv.REQUEST_MODEL: model} | ({semconv.RESPONSE_MODEL: answered} if answered is not None else {})
 
 
 def _failure(events: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
@@ -135,7 +144,8 @@ def _message(said: Mapping[str, Any], role: str) -> dict[str, Any]:
     """One message in our shape, whoever's it is."""
     said = _fields(said.get("message")) or said
     calls = said.get("tool_calls")
-    parts = [*_parts(said.get("contents") or said.get("content")), *(_call(each) for each in _each(_read(calls)))]
+    parts = _parts(said.get("contents") or said.get("content"))
+    parts += [call for each in _each(_read(calls)) if (call := _call(each)) not in parts]
     role = str(said.get("role") or role)
     if role == "tool":
         parts = [
@@ -160,6 +170,8 @@ def _is_part(part: Any) -> bool:
 
 
 def _part(part: Mapping[str, Any]) -> dict[str, Any]:
+    if "tool_call" in part:  # as OpenInference has it, again, among what Anthropic's models say
+        return _call(part)
     said = _fields(part.get("message_content", part))
     text = said.get("text", said.get("content"))
     return {"type": "text", "content": text} if isinstance(text, str) else dict(said)

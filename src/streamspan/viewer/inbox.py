@@ -18,7 +18,10 @@ from streamspan.viewer.database import StoreError
 from streamspan.viewer.logs import LogEvent, events
 from streamspan.viewer.running import Running, RunningCalls, with_marks
 from streamspan.viewer.store import Store
-from streamspan.viewer.summary import summary
+from streamspan.viewer.summary import detail, summary
+
+Key = tuple[str, str]
+"""The ids of a call: of its trace, and of its span."""
 
 _NEWS_KEPT: Final = 2000
 _CONTENTS_WAITING: Final = 500
@@ -53,7 +56,7 @@ class Inbox:
         self._ended: deque[tuple[int, dict[str, Any]]] = deque(maxlen=_NEWS_KEPT)
         self._count = 0
         self._cleared_at = 0
-        self._contents: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
+        self._contents: OrderedDict[Key, dict[str, Any]] = OrderedDict()
         self._checked = time.monotonic()
 
     # --- what arrives ---
@@ -97,7 +100,7 @@ class Inbox:
         if running.is_over:  # its span is on its way; until it is here, and if it never comes, this is what is known
             self._end(running, str(running.attributes[semconv.PROGRESS_STATE]))
 
-    def _content(self, key: tuple[str, str], found: dict[str, Any]) -> None:
+    def _content(self, key: Key, found: dict[str, Any]) -> None:
         """What was asked and said, as a log event: of a call whose span is here, or is yet to come."""
         if row := self.store.row(*key):
             told = _with(row, found)
@@ -157,11 +160,17 @@ class Inbox:
                 self._check()
             return [running.summary() for running in self._running.all()]
 
-    def running_detail(self, key: tuple[str, str]) -> dict[str, Any] | None:
-        """The detail of a call, if it runs."""
+    def detail(self, key: Key) -> dict[str, Any] | None:
+        """All that is known of a call, running or finished; None if there is no such call.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
         with self._lock:
-            running = self._running.get(key)
-            return running.detail() if running else None
+            if running := self._running.get(key):
+                return running.detail()
+        found = self.store.find(*key)
+        return detail(found[0], found[1], round(1e6 * found[0]["started_ms"])) if found else None
 
     def mark(self) -> tuple[int, int]:
         """Now, for `since`."""

@@ -83,13 +83,17 @@ async def _export(
     on_request: OnRequest | None,
 ) -> Response:
     media_type = http.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def take(raw: bytes, body: bytes) -> None:
+        message = _decode(body, media_type, request)
+        if on_request:
+            on_request(http.url.path, http.headers, raw)
+        sink(message)
+
     try:
         _check_media_type(media_type)
         raw, body = await _body(http, limit)
-        message = await run_in_threadpool(_decode, body, media_type, request)
-        if on_request:
-            on_request(http.url.path, http.headers, raw)
-        await run_in_threadpool(sink, message)
+        await run_in_threadpool(take, raw, body)
     except UnavailableError as unavailable:
         if on_request:  # it has gone on, and is to go on once
             return _answer(response(), media_type, 200)
@@ -128,13 +132,19 @@ async def _body(http: Request, limit: int) -> tuple[bytes, bytes]:
     async def pieces() -> AsyncIterator[bytes]:
         async for piece in http.stream():
             raw.extend(piece)
+            if len(raw) > limit:  # compressed, it can be large and hold nothing
+                raise _too_large(limit)
             yield piece
 
     async for piece in _decompressed(pieces(), encoding, limit):
         body += piece
         if len(body) > limit:
-            raise RefusedError(413, RESOURCE_EXHAUSTED, f"the body is larger than {limit} bytes after decompression")
+            raise _too_large(limit)
     return bytes(raw), bytes(body)
+
+
+def _too_large(limit: int) -> RefusedError:
+    return RefusedError(413, RESOURCE_EXHAUSTED, f"the body is larger than {limit} bytes, before or after decompression")
 
 
 def _decompressed(pieces: AsyncIterator[bytes], encoding: str, limit: int) -> AsyncIterator[bytes]:

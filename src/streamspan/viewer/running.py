@@ -109,6 +109,7 @@ class Running:
             "state": self.attributes.get(semconv.PROGRESS_STATE, "waiting"),
             "characters": whole(self.attributes.get(semconv.CHARACTERS)),
             "at_ms": self.at_ns / 1e6,
+            "heard_ms_ago": round(1e3 * (time.monotonic() - self.heard)),
         }
 
     @property

@@ -83,8 +83,8 @@ def table(calls: Iterable[Call], title: str = "") -> RenderableType:
     for name, footer in _columns(calls):
         drawn.add_column(name, footer=footer, justify="right", no_wrap=True)
     for call in calls:
-        numbers = (_seconds(call), _rate(call), _input(call), _output(call), _count(call.cached_tokens), _cost(call))
-        drawn.add_row(line(call.model), _outcome(call), *numbers)
+        numbers = (_seconds(call), rate(call), input_tokens(call), output_tokens(call), _count(call.cached_tokens), cost(call))
+        drawn.add_row(line(call.model), outcome(call), *numbers)
     return drawn
 
 
@@ -107,13 +107,14 @@ def line(text: str) -> str:
     return " ".join(plain(text[:_LONGEST]).split())[:200]
 
 
-def _outcome(call: Call) -> Text:
+def outcome(call: Call) -> Text:
+    """How it ended, in its colour."""
     return Text(line(call.outcome), style=_COLOURS.get(call.outcome, "white"))
 
 
 def _headline(row: Row, call: Call) -> Text:
     colour = _COLOURS.get(call.outcome, "white")
-    what = Text.assemble(("● ", colour), (line(call.model), "bold"), "  ", _outcome(call))
+    what = Text.assemble(("● ", colour), (line(call.model), "bold"), "  ", outcome(call))
     where = "  ".join(filter(None, (f"{row.seconds:.2f} s", line(row.service), row.trace_id[:8])))
     return what.append(f"  {where}", style="dim")
 
@@ -122,14 +123,20 @@ def numbers(call: Call) -> str:
     """What can be counted of a call, in a line."""
     facts = (
         call.first_content_ms is not None and f"first content {_seconds(call)}",
-        call.tokens_per_second is not None and f"{_rate(call)} tok/s",
-        call.input_tokens is not None and f"in {_input(call)}",
-        call.output_tokens is not None and f"out {_output(call)}",
+        call.tokens_per_second is not None and f"{rate(call)} tok/s",
+        call.input_tokens is not None and f"in {input_tokens(call)}",
+        call.output_tokens is not None and f"out {output_tokens(call)}",
         call.cached_tokens and f"cached {_count(call.cached_tokens)}",
         call.reasoning_tokens and f"reasoning {_count(call.reasoning_tokens)}",
-        _cost(call),
+        cost(call),
     )
     return " · ".join(fact for fact in facts if fact) or "no numbers"
+
+
+def sums(calls: Sequence[Call]) -> str:
+    """What calls have used and cost together, in a line."""
+    used = (("in", sum(call.input_tokens or 0 for call in calls)), ("out", sum(call.output_tokens or 0 for call in calls)))
+    return " · ".join([*(f"{name} {_count(count)}" for name, count in used), _money(sum(call.cost or 0 for call in calls))])
 
 
 def wrapped(text: str, width: int) -> list[str]:
@@ -140,7 +147,7 @@ def wrapped(text: str, width: int) -> list[str]:
 def _span_line(row: Row, *, orphan: bool) -> Text:
     drawn = Text(line(row.name), style="red" if row.failed else "")
     if row.call:
-        drawn.append("  ").append_text(_outcome(row.call))
+        drawn.append("  ").append_text(outcome(row.call))
     drawn.append(f"  {row.seconds:.2f} s", style="dim")
     return drawn.append("  (its parent has not arrived)", style="dim") if orphan else drawn
 
@@ -149,15 +156,18 @@ def _seconds(call: Call) -> str:
     return "" if call.first_content_ms is None else f"{call.first_content_ms / 1000:.2f} s"
 
 
-def _rate(call: Call) -> str:
+def rate(call: Call) -> str:
+    """Tokens per second; empty if they are not known."""
     return "" if call.tokens_per_second is None else f"{call.tokens_per_second:.0f}"
 
 
-def _input(call: Call) -> str:
+def input_tokens(call: Call) -> str:
+    """Empty if they are not known."""
     return _estimated(call, call.input_tokens, semconv.USAGE_INPUT_TOKENS)
 
 
-def _output(call: Call) -> str:
+def output_tokens(call: Call) -> str:
+    """Empty if they are not known."""
     return _estimated(call, call.output_tokens, semconv.USAGE_OUTPUT_TOKENS)
 
 
@@ -171,7 +181,8 @@ def _count(count: int | None) -> str:
     return "" if count is None else f"{count:,}"
 
 
-def _cost(call: Call) -> str:
+def cost(call: Call) -> str:
+    """Dollars; that there is no price; empty if nothing is known."""
     return "unpriced" if call.unpriced else "" if call.cost is None else _money(call.cost)
 
 

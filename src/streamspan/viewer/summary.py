@@ -52,6 +52,26 @@ def summary(row: Row, call: Call) -> dict[str, Any]:
     }
 
 
+def call_of(found: Mapping[str, Any]) -> Call:
+    """The call of a `summary`."""
+    return Call(
+        operation=found["operation"] or "",
+        model=found["model"],
+        outcome=found["outcome"],
+        first_content_ms=found["time_to_first_content_ms"],
+        tokens_per_second=found["tokens_per_second"],
+        input_tokens=found["input_tokens"],
+        output_tokens=found["output_tokens"],
+        cached_tokens=found["cached_tokens"],
+        reasoning_tokens=found["reasoning_tokens"],
+        estimated=frozenset(found["estimated"]),
+        cost=found["cost"],
+        unpriced=found["unpriced"],
+        error=found["error"] or "",
+        preview=found["preview"] or "",
+    )
+
+
 def searched(row: Row, call: Call) -> str:
     """The text that a search looks through: who and what the call is, and all that was asked and said."""
     names = (row.name, row.service, call.model, call.response_model, call.provider, call.user_id, call.session_id, call.project)

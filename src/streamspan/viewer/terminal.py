@@ -5,26 +5,31 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
-from typing import Final
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
 from rich.console import Console
 from rich.text import Text
 
 from streamspan.viewer import screen
 from streamspan.viewer.app import Viewer, retried
-from streamspan.viewer.calls import Call, Detail, Row
+from streamspan.viewer.board import Board
+from streamspan.viewer.calls import Call, Row
 from streamspan.viewer.forward import Forward
 from streamspan.viewer.guard import TOKEN, Access
 from streamspan.viewer.inbox import Inbox
 from streamspan.viewer.live_screen import LiveScreen, told
+from streamspan.viewer.printer import Printer
 from streamspan.viewer.receiver import OnRequest
 from streamspan.viewer.server import listen, serving
 from streamspan.viewer.store import MEMORY, Store
 from streamspan.viewer.traces import Traces
 
+Given = TypeVar("Given")
 _CALLS_KEPT: Final = 1000
+_CARDS_AT_ONCE: Final = 10
+_NOTICES_KEPT: Final = 100
 _WIDTH_OF_A_FILE: Final = 120
 
 
@@ -37,37 +42,44 @@ def stdout() -> Console:
 
 
 class Terminal:
-    """Prints each call as it arrives and each trace once it is whole; keeps the latest calls for whoever wants to sum them up."""
+    """Prints each call as it arrives and each trace once it is whole; keeps the latest calls for whoever wants to sum them up.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        console: where.
+        at_once: how many calls that come together are printed; of the others only how many they are.
+    """
+
+    def __init__(self, console: Console, at_once: int | None = None) -> None:
         self.console = console
+        self._at_once = at_once
         self.calls: deque[Call] = deque(maxlen=_CALLS_KEPT)
-        self.live: LiveScreen | None = None
         self._traces = Traces()
 
     def news(self, rows: Sequence[Row]) -> Sequence[Row]:
         """The calls that were not seen before."""
-        return self._traces.add(map(_brief, rows)).calls
+        return self._traces.add(row.brief() for row in rows).calls
 
     def show(self, rows: Sequence[Row]) -> None:
         """Print what is new among these rows."""
-        news = self._traces.add(map(_brief, rows))
-        for row in news.calls:
+        news = self._traces.add(row.brief() for row in rows)
+        printed = news.calls[: self._at_once]
+        for row in printed:
             if row.call:
                 self.calls.append(row.call)
                 self.console.print(screen.card(row, row.call, self.console.width))
-        for trace in news.traces:
+        for trace in news.traces[: self._at_once]:
             self.console.print(screen.tree(trace))
+        self.leave_out(len(news.calls) - len(printed))
+
+    def leave_out(self, count: int) -> None:
+        """Say how many are not printed."""
+        if count:
+            self.console.print(Text(f"… {count:,} more: see the page", style="dim"))
 
     def show_unfinished(self) -> None:
         """Print the traces that still miss a span."""
         for trace in self._traces.unfinished():
             self.console.print(screen.tree(trace))
-
-
-def _brief(row: Row) -> Row:
-    """The row without all that its span says: the latest ones are kept in memory."""
-    return replace(row, detail=Detail())
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,26 +162,49 @@ def view(options: Options, console: Console, *, live: bool = False) -> None:
         CannotListenError: the port is in use, or the host is not ours.
         StoreError: the database cannot be used.
     """
-    terminal = Lines(console) if live else Terminal(console)
-    with stop_signal() as stopped, viewing(options, terminal.show, say) as served:
-        console.print(Text(f"Your calls: {served.page}  (OTLP/HTTP at the same address; Ctrl-C ends)"), soft_wrap=True)
-        if live and console.is_terminal:
-            terminal.live = LiveScreen(console, served.inbox.running, served.page)
-            terminal.live.run(stopped)
+    if live and console.is_terminal and not console.is_dumb_terminal:
+        _draw(options, console)
+    else:
+        _print(options, Lines(console) if live else Terminal(console, _CARDS_AT_ONCE))
+
+
+def _print(options: Options, terminal: Terminal) -> None:
+    printer = Printer(_printing(terminal.show), _printing(terminal.leave_out))
+    with stop_signal() as stopped, closing(printer), viewing(options, printer.put, say) as served:
+        told = f"Your calls: {served.page}  (OTLP/HTTP at the same address; Ctrl-C ends)"
+        terminal.console.print(Text(told), soft_wrap=True)
         while not stopped.wait(timeout=1):
             pass
     terminal.show_unfinished()
 
 
+def _printing(show: Callable[[Given], None]) -> Callable[[Given], None]:
+    """``show``, whose output may be closed: rich would end the program then, which has a page to show."""
+
+    def shown(given: Given) -> None:
+        with suppress(OSError, SystemExit):
+            show(given)
+
+    return shown
+
+
+def _draw(options: Options, console: Console) -> None:
+    notices: deque[str] = deque(maxlen=_NOTICES_KEPT)
+    try:
+        with stop_signal() as stopped, viewing(options, lambda _: None, notices.append) as served:
+            LiveScreen(console, Board(served.inbox), served.page, served.address, notices).run(stopped)
+    finally:
+        for notice in notices:
+            say(notice)
+
+
 class Lines(Terminal):
-    """Prints a line for each call, or has a table show it."""
+    """Prints a line for each call."""
 
     def show(self, rows: Sequence[Row]) -> None:
         """Tell of the calls that are new among these rows."""
         for row in self.news(rows):
-            if row.call and self.live:
-                self.live.ended(row.call)
-            elif row.call:
+            if row.call:
                 self.console.print(Text(told(row, row.call)), soft_wrap=True)
 
     def show_unfinished(self) -> None:
@@ -183,13 +218,17 @@ def say(line: str) -> None:
 
 @contextmanager
 def stop_signal() -> Generator[threading.Event]:
-    """An event that SIGINT and SIGTERM set while the block runs."""
+    """An event that SIGINT, SIGTERM and the end of the terminal set while the block runs."""
     stopped = threading.Event()
 
     def stop(*_: object) -> None:
         stopped.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:  # as nohup has it
+        numbers.append(hangup)
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield stopped
     finally:

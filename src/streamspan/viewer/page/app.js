@@ -174,6 +174,8 @@ const stream = new Stream({
     notice("");
     if (wasLost) announce("Connected again");
     wasLost = false;
+    running.lose(false);
+    detail.isLost = false;
     catchUp();
   },
   lost: () => {
@@ -182,6 +184,8 @@ const stream = new Stream({
     if (!wasLost) announce("Disconnected");
     if (!table.query) refresh(); // which says what is wrong
     wasLost = true;
+    running.lose(true);
+    detail.isLost = true;
   },
   running: ({ summary, text }) => {
     running.update(summary, text);

@@ -255,7 +255,7 @@ export class Detail {
 
   #tick() {
     const summary = this.detail?.summary;
-    if (summary?.outcome === "running" && !document.hidden) say(this.figures.duration, duration(elapsedOf(summary, this.at)));
+    if (summary?.outcome === "running" && !document.hidden && !this.isLost) say(this.figures.duration, duration(elapsedOf(summary, this.at)));
   }
 
   #tabs() {

@@ -6,6 +6,7 @@ import { visible } from "./visible.js";
 
 const FENCE = /^(`{3,}|~{3,})[ \t]*([\w+#.-]*)[^\n]*\n([\s\S]*?)(?:^\1[ \t]*$\n?|(?![\s\S]))/gm;
 const INLINE = /(`+)([^`\n]+?)\1|\*\*([^*\n]+?)\*\*/g;
+const PIECE = 4_000;
 const HEADING = /^(#{1,6}) (.+)$/;
 
 export function prose(text) {
@@ -19,7 +20,7 @@ export function prose(text) {
   return [...nodes, ...paragraphs(shown.slice(end))];
 }
 
-export const plain = (text) => [h("p", { dir: "auto" }, visible(text))];
+export const plain = (text) => pieces(visible(text)).map((piece) => h("p", { class: "piece", dir: "auto" }, piece));
 
 export function code(language, text) {
   return h(
@@ -39,7 +40,27 @@ function paragraphs(text) {
 function paragraph(block) {
   const heading = HEADING.exec(block);
   if (heading) return h("p", { class: "title", dir: "auto" }, inline(heading[2]));
-  return h("p", { dir: "auto" }, inline(block));
+  const [first, ...rest] = pieces(block);
+  if (rest.length === 0) return h("p", { dir: "auto" }, inline(block));
+  return h(
+    "div",
+    {},
+    [first, ...rest].map((piece) => h("p", { class: "piece", dir: "auto" }, inline(piece))),
+  );
+}
+
+// A browser needs seconds for a paragraph of a megabyte. In pieces, which end where words or lines do, it lays out what is in sight.
+function pieces(text) {
+  const found = [];
+  let start = 0;
+  while (text.length - start > PIECE) {
+    const space = Math.max(text.lastIndexOf(" ", start + PIECE), text.lastIndexOf("\n", start + PIECE));
+    let end = space > start ? space + 1 : start + PIECE;
+    if (space <= start && /[\udc00-\udfff]/.test(text[end])) end -= 1; // within a character
+    found.push(text.slice(start, end));
+    start = end;
+  }
+  return [...found, text.slice(start)];
 }
 
 function inline(text) {

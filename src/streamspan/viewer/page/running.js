@@ -9,7 +9,6 @@ import { line, visible } from "./visible.js";
 const TICK_MS = 100;
 const STAYS_MS = 1_600;
 const STALLED_MS = 2_000;
-const MOST_AGE_MS = 600_000;
 const SHOWN_CHARACTERS = 1_500; // more than a card can hold
 
 export class Running {
@@ -26,6 +25,7 @@ export class Running {
     this.onOpen = onOpen;
     this.onChange = onChange;
     this.isPaused = false;
+    this.isLost = false;
   }
 
   get size() {
@@ -59,6 +59,11 @@ export class Running {
     card.finish(summary);
     this.#count();
     setTimeout(() => this.#drop(id), STAYS_MS);
+  }
+
+  // Nothing is known of the calls while the viewer does not answer: what is shown is how they were.
+  lose(isLost) {
+    this.isLost = isLost;
   }
 
   pause(isPaused) {
@@ -118,7 +123,7 @@ export class Running {
     if (this.#cards.size === 0) {
       clearInterval(this.#ticking);
       this.#ticking = undefined;
-    } else if (!document.hidden && !this.isPaused) {
+    } else if (!document.hidden && !this.isPaused && !this.isLost) {
       for (const card of this.#cards.values()) card.tick();
     }
   }
@@ -214,11 +219,8 @@ export function soFar(summary, text) {
   return text.length >= SHOWN_CHARACTERS && summary.characters > text.length ? `\u2026${text}` : text;
 }
 
-// How long ago it was so; told by another machine's clock this can be nonsense, and is left out.
-export function ageOf(summary) {
-  const age = Date.now() - (summary.at_ms ?? Date.now());
-  return age > 0 && age < MOST_AGE_MS ? age : 0;
-}
+// How long ago it was so, by the clock of the viewer: that of the program may be a wrong one.
+export const ageOf = (summary) => summary.heard_ms_ago ?? 0;
 
 // The clock of the machine that the call runs on may be another one: its own count goes on here, from when it came.
 export function elapsedOf(summary, at) {
