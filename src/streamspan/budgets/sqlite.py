@@ -44,6 +44,8 @@ _ADD: Final = """INSERT INTO spend VALUES (?1, ?2, ?3, ?4, max(?5, 0), ?6) ON CO
 _PRUNE: Final = "DELETE FROM spend WHERE key = ? AND period = ? AND bucket < ?"
 _HOLD: Final = """INSERT INTO lease VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET amount = amount + excluded.amount, expires = excluded.expires"""
+_SETTLED: Final = "INSERT OR IGNORE INTO settled VALUES (?)"
+_SUCCEED: Final = "UPDATE lease SET id = ?, amount = ?, expires = ? WHERE id = ? AND amount = ?"
 _ALL: Final = """SELECT key, period, bucket, "limit", spent, reserved, calls FROM spend JOIN budget USING (key, period)
     ORDER BY key, period, bucket"""
 
@@ -81,6 +83,8 @@ class SqliteLedger:
     ) -> Lease | Denied:
         lease = Lease(self._names.give(self._clock()), tuple(accounts), ledger.amount_of(amount))
         with self._writing() as db:
+            if len(settlements) == 1 and self._succeed(db, settlements[0], lease, ttl):
+                return lease
             self._settle(db, settlements)
             denied = self._shortfall(db, accounts, amount)
             if not denied and amount:
@@ -138,10 +142,30 @@ class SqliteLedger:
 
     # --- inside of a transaction ---
 
+    def _succeed(self, db: sqlite3.Connection, settlement: Settlement, lease: Lease, ttl: float) -> bool:
+        """Lets a lease take the place of the one that is settled: what most calls of a process ask for, in few statements.
+
+        Returns whether that could be done; if not, nothing has been.
+        """
+        ended, now = settlement.lease, self._clock()
+        more = ledger.amount_of(settlement.actual) - ended.amount + lease.amount
+        if ended.accounts != lease.accounts or not lease.amount or now >= self._tidy_at:
+            return False
+        for account in lease.accounts:
+            spent, reserved, _ = _sum(db, account)
+            if reserved < ended.amount or spent + reserved + more > account.limit:
+                return False
+        if not db.execute(_SUCCEED, (lease.id, lease.amount, now + ttl, ended.id, ended.amount)).rowcount:
+            return False  # it holds nothing, or something else
+        db.execute(_SETTLED, (ended.id,))
+        for account in lease.accounts:
+            self._add(db, account, settlement.actual, lease.amount - ended.amount, settlement.calls)
+        return True
+
     def _settle(self, db: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
         for settlement in settlements:
             lease, actual = settlement.lease, ledger.amount_of(settlement.actual)
-            if not db.execute("INSERT OR IGNORE INTO settled VALUES (?)", (lease.id,)).rowcount:
+            if not db.execute(_SETTLED, (lease.id,)).rowcount:
                 continue  # it is handed in again
             held = db.execute("DELETE FROM lease WHERE id = ? RETURNING amount", (lease.id,)).fetchone()
             for account in lease.accounts:
@@ -233,6 +257,7 @@ class SqliteLedger:
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         if not self._is_ready(db):
+            db.execute("PRAGMA page_size = 1024")  # of a page that is written, a call changes one row
             self._with_patience(lambda: db.execute("PRAGMA journal_mode = WAL"))
             db.execute("BEGIN IMMEDIATE")
             with _committed_or_not(db):
