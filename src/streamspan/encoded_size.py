@@ -34,6 +34,8 @@ def value_size(value: Any) -> int:
     """The bytes of an attribute's value, or a log's body, of any depth."""
     if isinstance(value, str):
         return _VALUE + text_size(value)
+    if isinstance(value, int | float):  # before what is asked of abstract classes, which takes longer
+        return _NUMBER
     if isinstance(value, bytes):
         return _VALUE + len(value)
     if isinstance(value, Mapping):
@@ -45,7 +47,15 @@ def value_size(value: Any) -> int:
 
 def attributes_size(attributes: Mapping[str, Any] | None) -> int:
     """The bytes of all attributes."""
-    return sum(_KEY + text_size(str(key)) + value_size(value) for key, value in (attributes or {}).items())
+    size = 0
+    for key, value in (attributes or {}).items():  # nearly all are short texts in ASCII: no calls for those
+        name = str(key)
+        size += _KEY + (len(name) if name.isascii() else text_size(name))
+        if value.__class__ is str:
+            size += _VALUE + (len(value) if value.isascii() else text_size(value))
+        else:
+            size += value_size(value)
+    return size
 
 
 def event_size(event: Event) -> int:
