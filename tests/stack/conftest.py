@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -15,20 +16,26 @@ from streamspan.demo import replay
 from streamspan.demo.tour import PROGRAMS, program
 from streamspan.viewer.server import listen, serving
 
-_TOOK_PART = pytest.StashKey[set[str]]()
-_MEASURED = pytest.StashKey[list[str]]()
+TOOK_PART: Final = "Took part: "
 
 
 @pytest.fixture(scope="session")
-def took_part(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def took_part() -> Callable[[str], None]:
     """Call it with name and version of a real program that a test runs; scripts/stack-test names them in its closing lines."""
-    return request.config.stash.setdefault(_TOOK_PART, set()).add
+    return lambda program: _note(TOOK_PART + program)
 
 
 @pytest.fixture(scope="session")
-def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def measured() -> Callable[[str], None]:
     """Call it with a sentence that has a figure in it; scripts/stack-test prints it at its end."""
-    return request.config.stash.setdefault(_MEASURED, []).append
+    return _note
+
+
+def _note(line: str) -> None:
+    """Adds a line to the file named by STACK_REPORT, which several workers may write to."""
+    if path := os.environ.get("STACK_REPORT"):
+        with Path(path).open("a") as report:
+            report.write(f"{line}\n")
 
 
 @pytest.fixture(scope="session")
@@ -50,10 +57,3 @@ def made(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> list[Made]:
             output = process.communicate(timeout=60)[0]
             assert process.returncode == 0, output
     return [span for name in PROGRAMS for span in read_made(folder / name)]
-
-
-def pytest_terminal_summary(config: pytest.Config) -> None:
-    """Write what was measured, and what took part, to the file named by STACK_REPORT."""
-    if path := os.environ.get("STACK_REPORT"):
-        took_part = ", ".join(sorted(config.stash.get(_TOOK_PART, set[str]()))) or "nothing"
-        Path(path).write_text("\n".join([*config.stash.get(_MEASURED, list[str]()), f"Took part: {took_part}", ""]))
