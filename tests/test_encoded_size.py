@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from opentelemetry._logs import LogRecord
@@ -16,6 +16,8 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 
 from streamspan.encoded_size import group_size, log_record_size, span_size, text_size
 
+SLOW = [HealthCheck.too_slow]
+"""What is no matter here: a busy machine makes examples slowly."""
 text = st.text(st.characters(codec="utf-8") | st.sampled_from("é漢😀"), max_size=300)
 scalar: SearchStrategy[Any] = text | st.binary(max_size=300) | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats()
 anything: SearchStrategy[Any] = st.recursive(
@@ -33,7 +35,7 @@ resources = st.dictionaries(text.filter(bool), text, max_size=5).map(Resource)
 scopes = st.builds(InstrumentationScope, text, text, text)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, suppress_health_check=SLOW, max_examples=25)
 @given(
     name=text,
     context=context,
@@ -62,7 +64,7 @@ def test_a_span_is_never_larger_than_reckoned(
     assert encode_spans([span]).ByteSize() <= span_size(span) + group_size(resource, scope)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, suppress_health_check=SLOW, max_examples=25)
 @given(body=anything, attributes=attributes, resource=resources, scope=scopes, event_name=text, severity_text=text)
 def test_a_log_record_is_never_larger_than_reckoned(resource: Any, scope: Any, **of: Any) -> None:
     """Whatever a log record holds, it takes no more bytes than we think."""

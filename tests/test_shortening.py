@@ -5,13 +5,15 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from streamspan.answer import dump_json
 from streamspan.shortening import Measure, shorten, shorten_json, shorten_text, utf8_bytes
 
+SLOW = [HealthCheck.too_slow]
+"""What is no matter here: a busy machine makes examples slowly."""
 MEASURES = [len, utf8_bytes]
 text = st.text(st.characters(codec="utf-8") | st.sampled_from('"\\\n\x00é漢😀'), max_size=400)
 long_text = st.tuples(text, st.integers(1, 40)).map(lambda drawn: drawn[0] * drawn[1])
@@ -36,7 +38,7 @@ def said(role: str, content: str) -> dict[str, Any]:
     return {"role": role, "parts": [{"type": "text", "content": content}]}
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, suppress_health_check=SLOW, max_examples=80)
 @given(value=st.lists(message, max_size=12) | st.lists(anything, max_size=9), limit=limits, measure=st.sampled_from(MEASURES))
 def test_what_comes_out_fits_and_is_a_list_still(value: list[Any], limit: int, measure: Measure) -> None:
     """Whatever the content: its JSON fits, is a list, was cut if and only if it had to be, and says so."""
@@ -53,7 +55,7 @@ def test_what_comes_out_fits_and_is_a_list_still(value: list[Any], limit: int, m
     assert shorten_text(whole, limit, measure) == (dump_json(short), was_cut)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, suppress_health_check=SLOW, max_examples=50)
 @given(value=long_text, limit=st.integers(0, 3000), measure=st.sampled_from(MEASURES))
 def test_a_text_fits(value: str, limit: int, measure: Measure) -> None:
     """A text that is no JSON keeps its beginning and its end, and is never longer than allowed."""
@@ -67,7 +69,7 @@ def test_a_text_fits(value: str, limit: int, measure: Measure) -> None:
     assert value.endswith(tail.rpartition("]…")[2])
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, suppress_health_check=SLOW, max_examples=50)
 @given(messages=st.lists(message, min_size=2, max_size=12), limit=st.integers(1500, 6000))
 def test_first_and_newest_message_stay(messages: list[dict[str, Any]], limit: int) -> None:
     """Where messages must go at all, they go from the middle; roles and finish reasons of the others are as they were."""

@@ -93,7 +93,7 @@ class Delivery(Generic[Item]):
     def _begin(self) -> None:
         """In the process that made it, and in every child: what waits at a fork is sent by the parent."""
         self._changed = threading.Condition()
-        self._waiting = Waiting[Item](self._limits.count, self._limits.size, lambda item: self._requests.size(item) or 0)
+        self._waiting = Waiting[Item](self._limits.count, self._limits.size)
         self._sending = 0
         self._attempts = 0
         self._failures = 0
@@ -107,9 +107,10 @@ class Delivery(Generic[Item]):
 
     def put(self, item: Item) -> None:
         """Appends an item; it is never waited for."""
+        size = self._requests.size(item) or 0
         with self._changed:
             if not self._is_closed:
-                self._waiting.put(item)
+                self._waiting.put(item, size)
                 if self._is_due():
                     self._changed.notify_all()
 
@@ -213,8 +214,9 @@ class Delivery(Generic[Item]):
 
     def _put_back(self, refused: Refusal, items: Iterable[Item]) -> None:
         self._outages.failing(self._signal, refused.reason)
+        sized = [(item, self._requests.size(item) or 0) for item in items]
         with self._changed:
-            self._waiting.put_back(items)
+            self._waiting.put_back(sized)
             self._sending, self._is_asked = 0, False
             self._attempts += 1
             self._failures, self._wait = self._failures + 1, refused.wait

@@ -1,26 +1,24 @@
 """What waits to be sent: bounded in number and in bytes, and the oldest goes where there is no room."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
 
 class Waiting(Generic[Item]):
-    """A queue; whoever uses it holds a lock.
+    """A queue; whoever uses it holds a lock, and has reckoned sizes before: an application's thread may wait for that lock.
 
     Args:
         most: How many may wait.
         most_bytes: How many bytes may wait; one item may, however large it is.
-        size_of: How many bytes an item has.
     """
 
-    def __init__(self, most: int, most_bytes: int, size_of: Callable[[Item], int]) -> None:
+    def __init__(self, most: int, most_bytes: int) -> None:
         self._items = deque[tuple[Item, int]]()
         self._most = most
         self._most_bytes = most_bytes
-        self._size_of = size_of
         self.size = 0
         """Bytes."""
         self._dropped = 0
@@ -28,18 +26,16 @@ class Waiting(Generic[Item]):
     def __len__(self) -> int:
         return len(self._items)
 
-    def put(self, item: Item) -> None:
-        """Appends an item."""
-        size = self._size_of(item)
+    def put(self, item: Item, size: int) -> None:
+        """Appends an item of so many bytes."""
         self._items.append((item, size))
         self.size += size
         self._trim()
 
-    def put_back(self, items: Iterable[Item]) -> None:
-        """Puts what was taken back where it was: it is the oldest."""
-        back = [(item, self._size_of(item)) for item in items]
-        self._items.extendleft(reversed(back))
-        self.size += sum(size for _, size in back)
+    def put_back(self, items: Sequence[tuple[Item, int]]) -> None:
+        """Puts what was taken, each with its bytes, back where it was: it is the oldest."""
+        self._items.extendleft(reversed(items))
+        self.size += sum(size for _, size in items)
         self._trim()
 
     def take(self, most: int, most_bytes: int) -> list[Item]:
