@@ -79,7 +79,7 @@ def test_the_next_outage(log: Callable[[], list[tuple[str, str]]]) -> None:
         said.dropped("spans", count, REFUSED)
         said.arrives("spans")
 
-    assert [text.rpartition(" dropped: ")[2] for _, text in log() if "again" in text] == ["3 spans", "1 spans"]
+    assert [text.rpartition(" dropped: ")[2] for _, text in log() if "again" in text] == ["3 spans", "1 span"]
 
 
 def test_patience(monkeypatch: pytest.MonkeyPatch) -> None:

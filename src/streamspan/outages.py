@@ -81,4 +81,4 @@ class Outages:
 
 
 def _listed(dropped: Counter[str]) -> str:
-    return ", ".join(f"{count} {signal}" for signal, count in dropped.items())
+    return ", ".join(f"{count} {signal.removesuffix('s') if count == 1 else signal}" for signal, count in dropped.items())
