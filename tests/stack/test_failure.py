@@ -49,7 +49,7 @@ def said(application: Application, *parts: str) -> None:
 
 def dropped(application: Application, signal: str) -> int:
     """How many of a signal the log says were dropped."""
-    return sum(int(count) for line in application.log for count in re.findall(rf"(\d+) {signal}", line))
+    return sum(int(count) for line in application.log for count in re.findall(rf"(\d+) {signal.removesuffix('s')}", line))
 
 
 def once(arrived: Counter[str]) -> int:
