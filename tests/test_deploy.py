@@ -393,7 +393,7 @@ def test_tempo_2_is_given_what_tempo_3_is_given() -> None:
     same = {"stream_over_http_enabled", "server", "distributor", "storage", "usage_report"}
     assert {name: two[name] for name in same} == {name: three[name] for name in same}
     assert set(two) - same == {"ingester", "metrics_generator", "overrides", "query_frontend"}
-    assert set(three) - same == {"live_store", "backend_scheduler", "overrides", "query_frontend"}
+    assert set(three) - same == {"live_store", "backend_scheduler", "block_builder", "overrides", "query_frontend"}
     assert two["overrides"]["defaults"].items() >= three["overrides"]["defaults"].items()
 
 

@@ -7,11 +7,11 @@ there is no room for it any more. The application does nothing but append to the
 
 import copy
 import os
-import random
 import threading
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from random import SystemRandom
 from time import monotonic
 from typing import Final, Generic, Self, TypeVar
 
@@ -41,6 +41,9 @@ _LONGEST_PAUSE: Final = 5.0
 _PAUSE_AT_EXIT: Final = 0.25
 _AT_ONCE: Final = 0.7
 """Seconds. Exporters that do not say why they failed have tried for longer than this what is worth another attempt."""
+
+_chance: Final = SystemRandom()
+"""Not that of the module `random`, whose numbers are the application's: it may have seeded it, and count on what comes."""
 
 Item = TypeVar("Item", ReadableSpan, ReadableLogRecord)
 
@@ -174,7 +177,7 @@ class Delivery(Generic[Item]):
             return self._limits.delay
         if self._is_closed:
             return _PAUSE_AT_EXIT
-        spread = random.uniform(0.8, 1.2)  # noqa: S311 - so that a thousand processes do not come at once; no secret
+        spread = _chance.uniform(0.8, 1.2)  # so that a thousand processes do not come at once
         return max(self._wait, spread * min(2.0 ** (self._failures - 1), _LONGEST_PAUSE))
 
     def _taken(self) -> list[Item]:

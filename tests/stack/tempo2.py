@@ -9,7 +9,7 @@ def as_tempo_2(config: dict[str, Any]) -> dict[str, Any]:
     What differs between the two is in here, and nothing else: receivers, sizes, limits, storage and ports are those of the file.
     """
     frontend = {key: value for key, value in config["query_frontend"].items() if key != "query_end_cutoff"}  # 2.8 hides nothing
-    different = ("live_store", "backend_scheduler", "query_frontend", "overrides")
+    different = ("live_store", "backend_scheduler", "block_builder", "query_frontend", "overrides")
     kept = {key: value for key, value in config.items() if key not in different}
     return kept | {
         "query_frontend": frontend,

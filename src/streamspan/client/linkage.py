@@ -1,7 +1,7 @@
 """The trace that a call belongs to, where that is not the one of the running code."""
 
 import re
-from random import getrandbits
+from secrets import randbits
 from typing import Final
 
 from opentelemetry.context import Context
@@ -31,6 +31,6 @@ def parent_context(trace_id: str | None, span_id: str | None) -> Context | None:
     if span_id is not None and not _SPAN_ID.fullmatch(span_id):
         message = f"parent_span_id is {span_id!r}, where 16 hexadecimal digits belong"
         raise ValueError(message)
-    number = int(span_id, 16) if span_id else getrandbits(64) or 1
+    number = int(span_id, 16) if span_id else randbits(64) or 1
     parent = SpanContext(int(trace_id, 16), number, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
     return set_span_in_context(NonRecordingSpan(parent))
