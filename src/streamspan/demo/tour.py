@@ -54,8 +54,8 @@ def tour(console: Console, *, live: bool = False, pace: float = 1.0, stay: bool 
 
 
 def _stay(page: str, console: Console) -> None:
-    console.print(Text(f"The page stays until Ctrl-C: {page}"), soft_wrap=True)
-    with stop_signal() as stopped:
+    with stop_signal() as stopped:  # first, as it may come as soon as that can be read
+        console.print(Text(f"The page stays until Ctrl-C: {page}"), soft_wrap=True)
         stopped.wait()
 
 
