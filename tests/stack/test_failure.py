@@ -175,7 +175,7 @@ def test_backend_that_refuses(stage: Stage, tmp_path: Path, status: int, headers
             collector.kill()
 
     assert len(set(backend.spans)) == len(backend.spans) == 5 - dropped(application, "spans")
-    assert dropped(application, "spans") == (3 if status == 400 else 0)
+    assert (dropped(application, "spans") > 0) is (status == 400)  # how many, depends on how many the first request has
     said(application, BEGINS, OVER)
 
 
