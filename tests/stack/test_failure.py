@@ -2,6 +2,7 @@
 
 import re
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -64,6 +65,7 @@ def test_collector_that_is_started_later(stage: Stage, collector: Writing) -> No
     application.tell("held")
     application.tell("short", 4)
     wait_until(application.is_heard)
+    time.sleep(1.5)  # three intervals of progress events: what says that telemetry does not arrive may have been the short calls
     stage.provider.go_on.set()
     application.hear()
     application.hear()
